@@ -1,0 +1,84 @@
+-- What Tahr keeps on every PostgreSQL database that takes part, in a schema of its own (:schema is its quoted
+-- name). Run inside one transaction. Everything here belongs to the installation named in `identity`.
+
+create schema :schema;
+
+-- One row. `made_by` tells a physical copy of the database from a logical one: in a copy made by dump and
+-- restore the row has another xmin. `incarnation` rises with each purge of deltas, so a database that was set back to
+-- an earlier state is recognised by a number that is lower than the one remembered.
+create table :schema.identity (
+  only_one     boolean primary key default true check (only_one),
+  installation uuid    not null,
+  database     integer not null,
+  made_by      xid8    not null default pg_current_xact_id(),
+  incarnation  bigint  not null default 1
+);
+
+-- The control word that the capture triggers read without touching a row:
+-- deadline in seconds since 1970 * 16 + off * 8 + armed * 4 + current segment (0 to 3).
+create sequence :schema.control minvalue 0;
+
+-- The key shapes in use: a tuple of column types, each the widest of its family. Shape 0 has no key columns: its
+-- segments hold truncations. A shape has four delta segments d_<id>_<0..3> and one carry table c_<id>.
+create table :schema.shape (
+  id    integer primary key,
+  types text[]  not null unique
+);
+
+-- The tables whose changes are captured. `relation` is the oid at the time of installation.
+create table :schema.captured (
+  tbl           integer primary key,
+  relation      oid     not null,
+  schema_name   text    not null,
+  relation_name text    not null,
+  shape         integer not null references :schema.shape (id),
+  key_columns   text[]  not null,
+  level         text    not null check (level in ('statement', 'row')),
+  fires         text    not null check (fires in ('always', 'origin')),
+  since         xid8    not null default pg_current_xact_id()
+);
+
+-- Who reads the deltas of this database. Deltas that a consumer has not acknowledged are kept for it.
+create table :schema.consumer (
+  sync     uuid        not null,
+  database integer     not null,
+  tables   integer[]   not null,
+  acked    pg_snapshot not null,
+  acked_at timestamptz not null default now(),
+  primary key (sync, database)
+);
+
+-- Deltas that no snapshot up to `pos` could see any more may have been discarded. The newest row counts.
+create table :schema.floor (
+  seq bigint primary key,
+  pos pg_snapshot not null
+);
+
+-- How far this database has applied each source, per sync. Rows are only ever inserted: the newest `seq` counts,
+-- and inserting the next one is the fence that two workers cannot both pass.
+create table :schema.position (
+  sync              uuid        not null,
+  source            integer     not null,
+  seq               bigint      not null,
+  pos               pg_snapshot not null,
+  system_identifier numeric     not null,
+  timeline          integer     not null,
+  database_oid      oid         not null,
+  incarnation       bigint      not null,
+  copy_generation   integer     not null,
+  moved_at          timestamptz not null default clock_timestamp(),
+  primary key (sync, source, seq)
+);
+
+-- Decided conflicts, written in the transaction that acted on the decision, until they are in the conflict log.
+create table :schema.conflict (
+  id         uuid        primary key,
+  sync       uuid        not null,
+  tbl        integer     not null,
+  kind       text        not null,
+  key        text        not null,
+  winner     integer     not null,
+  strategy   text        not null,
+  versions   jsonb       not null,
+  decided_at timestamptz not null default clock_timestamp()
+);

@@ -1,0 +1,241 @@
+/**
+ * Every failure that Tahr names. The catalogue is the documentation: `docs/errors.md` is generated from it.
+ *
+ * `retry` says who acts: `backoff` — the daemon tries again by itself, for ever; `manual` — the sync waits until
+ * the cause is gone and looks for that itself, but a person has to remove the cause; `never` — the command that
+ * failed changed nothing and the same words will fail again.
+ */
+export type Retry = 'backoff' | 'manual' | 'never';
+
+interface CatalogueEntry {
+  readonly retry: Retry;
+  /** What it means, for somebody who sees it for the first time. */
+  readonly meaning: string;
+  /** What to do. */
+  readonly action: string;
+}
+
+export const errorCatalogue = {
+  // Using Tahr
+  usage: {
+    retry: 'never',
+    meaning: 'The command line is not one that Tahr understands.',
+    action: 'Read the sentence; `tahr help VERB` shows the form.',
+  },
+  configuration_invalid: {
+    retry: 'never',
+    meaning: 'A configuration file, an environment variable or a connection string has a mistake.',
+    action: 'The message names the file, line and column, or the setting.',
+  },
+  not_installed: {
+    retry: 'manual',
+    meaning: 'The control database can be reached but holds no Tahr schema, or one that is too old or too new.',
+    action: 'Run `tahr install`.',
+  },
+  not_found: {
+    retry: 'never',
+    meaning: 'A name was given that Tahr does not know.',
+    action: 'List what there is, for example `tahr list syncs`.',
+  },
+  already_exists: {
+    retry: 'never',
+    meaning: 'The name is taken.',
+    action: 'Choose another name, or update the existing object.',
+  },
+  in_use: {
+    retry: 'never',
+    meaning: 'Something else still refers to the object.',
+    action: 'Remove what refers to it first; the message names it.',
+  },
+  daemon_not_running: {
+    retry: 'manual',
+    meaning: 'The command needs a running daemon and there is none on this control database.',
+    action: 'Start it with `tahr start`.',
+  },
+  daemon_already_running: {
+    retry: 'never',
+    meaning: 'A daemon is already working on this control database.',
+    action: 'Use `tahr restart`, or stop the other one first; `tahr status` names its host.',
+  },
+  timed_out: {
+    retry: 'never',
+    meaning: 'What was waited for did not happen in the time given.',
+    action: '`tahr status` says what the sync is doing.',
+  },
+
+  // Reaching databases
+  database_unreachable: {
+    retry: 'backoff',
+    meaning: 'No connection could be made, or it broke: server down, starting, stopping, or the network between.',
+    action: 'Nothing, if this is expected: Tahr goes on by itself as soon as the database answers.',
+  },
+  access_denied: {
+    retry: 'backoff',
+    meaning: 'The server refused the role or its password.',
+    action: 'Correct the password or pg_hba.conf; Tahr tries again by itself.',
+  },
+  privilege_missing: {
+    retry: 'manual',
+    meaning: 'The role may connect, but not do what is needed.',
+    action: 'Grant it; `docs/privileges.md` has the SQL.',
+  },
+  server_unsupported: {
+    retry: 'manual',
+    meaning: 'The server is older than PostgreSQL 13, or is in recovery and cannot be a source.',
+    action: 'Use the primary server, version 13 or newer.',
+  },
+  out_of_resources: {
+    retry: 'backoff',
+    meaning: 'The server ran out of disk, memory, connections or locks.',
+    action: 'Make room on the server; Tahr tries again by itself.',
+  },
+  given_way: {
+    retry: 'backoff',
+    meaning: 'A round met an application on the same rows (lock, deadlock, serialization) and stepped aside.',
+    action: 'Nothing; it is tried again at once, then at growing intervals.',
+  },
+  interrupted: {
+    retry: 'backoff',
+    meaning: 'The work was cancelled: the daemon stops, the sync was changed, or an administrator cancelled a query.',
+    action: 'Nothing.',
+  },
+
+  // What is replicated
+  relation_missing: {
+    retry: 'manual',
+    meaning: 'A table or sequence of the sync does not exist on one of its databases.',
+    action: 'Create it there, or remove it from the relgroup.',
+  },
+  relation_without_key: {
+    retry: 'manual',
+    meaning: 'A table has no primary key and no unique index over columns that are all NOT NULL.',
+    action: 'Add one, or name a usable unique index with `tahr update table NAME key=INDEX`.',
+  },
+  relation_unsupported: {
+    retry: 'manual',
+    meaning: 'The relation is of a kind that triggers cannot follow: a view, a foreign table, a temporary table.',
+    action: 'Remove it from the relgroup.',
+  },
+  schema_differs: {
+    retry: 'manual',
+    meaning: 'The tables of two databases do not fit: a column is missing, or types differ.',
+    action: 'Alter one side so that they fit; the sync notices and goes on by itself.',
+  },
+  row_security_active: {
+    retry: 'manual',
+    meaning: 'Row-level security would hide rows from the role, and hidden rows would look deleted.',
+    action: 'Give the role BYPASSRLS or make it the owner of the table.',
+  },
+  replica_role_missing: {
+    retry: 'manual',
+    meaning:
+      'The role may not set session_replication_role, and the table has triggers, rules or foreign keys that would fire for replicated rows.',
+    action:
+      'PostgreSQL 15 and newer: GRANT SET ON PARAMETER session_replication_role TO the role. Before 15: a superuser, or what the provider offers in its place.',
+  },
+  publication_for_all_tables: {
+    retry: 'manual',
+    meaning:
+      'A publication FOR ALL TABLES would publish the tables of Tahr too, and stop its subscribers.',
+    action: 'Publish the tables by name, or create the empty tables on the subscribers and add the db with force.',
+  },
+  foreign_installation: {
+    retry: 'manual',
+    meaning: 'The schema on the database belongs to another Tahr installation, or is a leftover of an earlier one.',
+    action:
+      'Give this installation another schema name (`tahr install --schema`), or, if nothing uses the old one, drop it with the SQL that the message shows.',
+  },
+
+  // Rounds
+  position_lost: {
+    retry: 'manual',
+    meaning:
+      'The source was restored, re-initialised, promoted or copied, or had to discard changes: what this database has read of it can no longer be told.',
+    action:
+      'Decide which side is right, then copy again with `tahr update sync NAME onetimecopy=1`; nothing is overwritten before you say so.',
+  },
+  conflict_abort: {
+    retry: 'manual',
+    meaning: 'The same row was changed on several sources and the strategy is bucardo_abort.',
+    action: 'Make the rows equal by hand or choose another conflict_strategy; then `tahr resume NAME`.',
+  },
+  unique_conflict: {
+    retry: 'backoff',
+    meaning: 'A replicated row collides with another row on a unique constraint that is not the key.',
+    action: 'Change one of the two rows; the message names the constraint. The sync goes on by itself.',
+  },
+  row_refused: {
+    retry: 'backoff',
+    meaning: 'The database refused a replicated row: a check, a NOT NULL, a value out of range.',
+    action: 'Correct the row or the constraint; the sync goes on by itself.',
+  },
+  fenced: {
+    retry: 'backoff',
+    meaning: 'Another worker has moved the position of this database in the meantime; this round was rolled back.',
+    action: 'Nothing, unless it repeats: then two daemons work on one installation.',
+  },
+  table_rewritten: {
+    retry: 'backoff',
+    meaning: 'A table was rewritten (ALTER TABLE, TRUNCATE) while it was being read; the round starts again.',
+    action: 'Nothing.',
+  },
+  statement_failed: {
+    retry: 'backoff',
+    meaning: 'The server reported an error that has no name of its own here; its SQLSTATE and text are shown.',
+    action: 'Read the text of the server; Tahr tries again by itself.',
+  },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+type Facts = Readonly<Record<string, string | number | boolean | null>>;
+
+interface ErrorDetails {
+  /** One sentence: what happened, to what, why. */
+  readonly message: string;
+  /** What the operator can do; the catalogue's action when left out. */
+  readonly hint?: string;
+  readonly facts?: Facts;
+  readonly cause?: unknown;
+}
+
+/** An expected failure. Anything else that is thrown is a bug. */
+export class ReplicationError extends Error {
+  override readonly name = 'ReplicationError';
+  readonly code: ErrorCode;
+  readonly retry: Retry;
+  readonly hint: string;
+  readonly facts: Facts;
+
+  constructor(code: ErrorCode, details: ErrorDetails) {
+    super(details.message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.retry = errorCatalogue[code].retry;
+    this.hint = details.hint ?? errorCatalogue[code].action;
+    this.facts = details.facts ?? {};
+  }
+}
+
+/** Several findings of one check, reported together. */
+export class FindingsError extends ReplicationError {
+  readonly findings: readonly ReplicationError[];
+
+  constructor(findings: readonly [ReplicationError, ...ReplicationError[]]) {
+    const first = findings[0];
+    super(first.code, {
+      message: findings.map((finding) => finding.message).join('\n'),
+      hint: first.hint,
+      facts: first.facts,
+    });
+    this.findings = findings;
+  }
+}
+
+/** True for an `Error` of ours with this code. */
+export const isReplicationError = (error: unknown, code?: ErrorCode): error is ReplicationError =>
+  error instanceof ReplicationError && (code === undefined || error.code === code);
+
+/** Marks a place that the types say cannot be reached. */
+export const unreachable = (value: never): never => {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`);
+};

@@ -1,0 +1,94 @@
+/** What exists: databases, the relations that are replicated, and the syncs that replicate them. */
+
+declare const brand: unique symbol;
+type Brand<T, B extends string> = T & { readonly [brand]: B };
+
+/** The short name of a database in this installation: a letter, then letters, digits and underscores. */
+export type DatabaseName = Brand<string, 'DatabaseName'>;
+/** The name of a sync, formed like a database name. */
+export type SyncName = Brand<string, 'SyncName'>;
+/** A uuid made when the sync is added. Positions are kept by it: a sync that is created again starts afresh. */
+export type SyncId = Brand<string, 'SyncId'>;
+/** A small number given when the database is added and never used again: it is stored with every replicated version. */
+export type DatabaseId = number & { readonly [brand]: 'DatabaseId' };
+/** A small number given when a relation is first named in the installation: the same on every database. */
+export type RelationId = number & { readonly [brand]: 'RelationId' };
+
+/** How a member of a dbgroup is used: written by applications, written by Tahr only, or replaced whole. */
+export const roles = ['source', 'target', 'fullcopy'] as const;
+export type Role = (typeof roles)[number];
+
+export const connectionStatuses = ['active', 'inactive'] as const;
+export type ActiveStatus = (typeof connectionStatuses)[number];
+
+/** libpq connection parameters by keyword (`host`, `port`, `dbname`, `user`, `password`, `sslmode` …). */
+export type ConnectionParameters = Readonly<Record<string, string>>;
+
+export interface Database {
+  readonly id: DatabaseId;
+  readonly name: DatabaseName;
+  readonly status: ActiveStatus;
+  /** Values may be references, `${env:NAME}` or `${file:/path}`, resolved when a connection is made. */
+  readonly parameters: ConnectionParameters;
+  readonly makedelta: boolean;
+}
+
+export interface Member {
+  readonly database: Database;
+  readonly role: Role;
+}
+
+export interface RelationName {
+  readonly schema: string;
+  readonly name: string;
+}
+
+export type RelationKind = 'table' | 'sequence';
+
+/** A table or sequence as a member of a sync. */
+export interface SyncRelation {
+  readonly id: RelationId;
+  readonly kind: RelationKind;
+  readonly relation: RelationName;
+  /** The unique index that the operator chose as key; null: the primary key, else the best unique index. */
+  readonly keyIndex: string | null;
+  /** Overrides the strategy of the sync for this table. */
+  readonly conflictStrategy: string | null;
+  /** Overrides `makedelta` of the database for this table; null: as the database says. */
+  readonly makedelta: boolean | null;
+}
+
+/** 0 none, 1 always, 2 only where the target table is empty. */
+export type OneTimeCopy = 0 | 1 | 2;
+
+/** A sync with everything it refers to, as the engine takes it. */
+export interface SyncDefinition {
+  readonly id: SyncId;
+  readonly name: SyncName;
+  readonly status: ActiveStatus;
+  readonly isPaused: boolean;
+  readonly relgroup: string;
+  readonly dbgroup: string;
+  /** In the order in which the operator listed them; the first source is the one that a copy is taken from. */
+  readonly members: readonly Member[];
+  /** In the order of the relgroup. */
+  readonly relations: readonly SyncRelation[];
+  readonly conflictStrategy: string;
+  /** Run when a source reports changes. */
+  readonly autokick: boolean;
+  /** Run at least this often; null: never by the clock. */
+  readonly checktimeMs: number | null;
+  readonly onetimecopy: OneTimeCopy;
+  /** Raised each time that a copy is asked for; a database whose position carries a lower number is copied to. */
+  readonly copyGeneration: number;
+}
+
+/** `schema.name`, quoted only where it has to be, for people. */
+export const formatRelation = ({ schema, name }: RelationName): string =>
+  [schema, name].map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`)).join('.');
+
+export const sources = (sync: SyncDefinition): readonly Member[] =>
+  sync.members.filter((member) => member.role === 'source' && member.database.status === 'active');
+
+export const targets = (sync: SyncDefinition): readonly Member[] =>
+  sync.members.filter((member) => member.role === 'target' && member.database.status === 'active');

@@ -1,0 +1,181 @@
+/**
+ * One connection to a server, with the settings that replication needs and values as the server wrote them.
+ *
+ * - Every value is a string or null: nothing is parsed, so nothing is rounded (invariant 8).
+ * - Every setting that a role or database could have changed to our harm is set explicitly (engine rule §23).
+ * - A failure is a `ReplicationError` with the server's own fields in `facts` (see `failure.ts`).
+ */
+import type { Readable, Writable } from 'node:stream';
+import pg from 'pg';
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { failureOf } from './failure.ts';
+import { type Sql, sql } from './sql.ts';
+
+export type Row = Readonly<Record<string, string | null>>;
+
+export interface Notification {
+  readonly channel: string;
+  readonly payload: string;
+}
+
+const asText = { getTypeParser: () => (value: unknown) => value } as unknown as pg.CustomTypesConfig;
+
+export interface SessionOptions {
+  /** How this database is called in messages: its short name, or 'the control database'. */
+  readonly label: string;
+  /** Shown in pg_stat_activity, to tell a reader from a writer. */
+  readonly applicationName: string;
+}
+
+export class Session implements AsyncDisposable {
+  readonly label: string;
+  /** Things that live as long as the connection: which temporary tables exist, which settings were made. */
+  readonly memory = new Map<string, unknown>();
+  #client: pg.Client;
+  #failure: unknown = null;
+  #isClosed = false;
+  #serverVersion = 0;
+
+  private constructor(client: pg.Client, label: string) {
+    this.#client = client;
+    this.label = label;
+    client.on('error', (error) => {
+      this.#failure ??= error;
+    });
+    client.on('end', () => {
+      this.#isClosed = true;
+    });
+  }
+
+  /**
+   * Connects and makes the settings.
+   * @throws ReplicationError `database_unreachable`, `access_denied`, `server_unsupported` and what else the server says
+   */
+  static async open(config: pg.ClientConfig, options: SessionOptions): Promise<Session> {
+    const client = new pg.Client({ ...config, types: asText, application_name: options.applicationName });
+    const session = new Session(client, options.label);
+    try {
+      await client.connect();
+      await session.#prepare();
+      return session;
+    } catch (error) {
+      await session.close();
+      throw failureOf(error, options.label);
+    }
+  }
+
+  /** As `server_version_num`: 150018. */
+  get serverVersion(): number {
+    return this.#serverVersion;
+  }
+
+  /** False once the connection has broken or was closed; it is then of no further use. */
+  get isUsable(): boolean {
+    return !this.#isClosed && this.#failure === null;
+  }
+
+  /** One statement with parameters; its rows. */
+  async query(statement: Sql): Promise<Row[]> {
+    const { text, values } = statement.parametrized();
+    const result = await this.#guard(() => this.#client.query<Record<string, string | null>>(text, values));
+    return result.rows;
+  }
+
+  /** Several statements in one message, values inlined; the rows of each. The first failure ends the message. */
+  async script(...statements: readonly Sql[]): Promise<Row[][]> {
+    const text = statements.map((statement) => statement.inlined()).join(';\n');
+    const result: unknown = await this.#guard(() => this.#client.query(text));
+    const results = (Array.isArray(result) ? result : [result]) as pg.QueryResult<Record<string, string | null>>[];
+    return results.map(({ rows }) => rows);
+  }
+
+  /** As `script`, but how many rows each statement touched. */
+  async counts(...statements: readonly Sql[]): Promise<number[]> {
+    const text = statements.map((statement) => statement.inlined()).join(';\n');
+    const result: unknown = await this.#guard(() => this.#client.query(text));
+    const results = (Array.isArray(result) ? result : [result]) as pg.QueryResult[];
+    return results.map(({ rowCount }) => rowCount ?? 0);
+  }
+
+  /** `copy (…) to stdout`; the stream carries CopyData as it arrives, with errors as they come from the driver. */
+  copyOut(statement: Sql): Readable {
+    return this.#client.query(copyTo(statement.inlined()));
+  }
+
+  /** `copy … from stdin`. */
+  copyIn(statement: Sql): Writable {
+    return this.#client.query(copyFrom(statement.inlined()));
+  }
+
+  /** Calls back for each notification until the session ends. */
+  onNotification(listener: (notification: Notification) => void): void {
+    this.#client.on('notification', ({ channel, payload }) => listener({ channel, payload: payload ?? '' }));
+  }
+
+  /** Calls back once when the connection is gone, for whatever reason. */
+  onEnd(listener: () => void): void {
+    this.#client.once('end', listener);
+  }
+
+  /** Never throws; may be called twice. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#client.end().catch(() => undefined);
+  }
+
+  /** Drops the connection without a word to the server: what is in progress there is rolled back. */
+  destroy(): void {
+    this.#isClosed = true;
+    const { stream } = (this.#client as unknown as { connection: { stream: { destroy(): void } } }).connection;
+    stream.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #prepare(): Promise<void> {
+    const [version] = await this.script(sql`select current_setting('server_version_num') as version`);
+    this.#serverVersion = Number(version?.[0]?.['version']);
+    await this.script(...sessionSettings(this.#serverVersion));
+  }
+
+  async #guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw failureOf(error, this.label);
+    }
+  }
+}
+
+/** Time-outs that depend on what the session does are set by its user; here they are off. */
+const sessionSettings = (serverVersion: number): Sql[] => {
+  const settings: Record<string, string> = {
+    statement_timeout: '0',
+    lock_timeout: '0',
+    idle_in_transaction_session_timeout: '0',
+    row_security: 'off',
+    search_path: 'pg_catalog',
+    client_encoding: 'UTF8',
+    DateStyle: 'ISO, YMD',
+    IntervalStyle: 'postgres',
+    TimeZone: 'UTC',
+    extra_float_digits: '1',
+    bytea_output: 'hex',
+    lc_monetary: 'C',
+    xmloption: 'content',
+    synchronous_commit: 'on',
+    standard_conforming_strings: 'on',
+    default_transaction_read_only: 'off',
+    default_transaction_isolation: 'read committed',
+    default_transaction_deferrable: 'off',
+    jit: 'off',
+    client_min_messages: 'error',
+    check_function_bodies: 'off',
+    ...(serverVersion >= 140000 ? { idle_session_timeout: '0' } : {}),
+    ...(serverVersion >= 170000 ? { transaction_timeout: '0' } : {}),
+  };
+  return Object.entries(settings).map(([name, value]) => sql`set session ${sql.id(name)} = ${sql.literal(value)}`);
+};
