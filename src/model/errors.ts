@@ -29,13 +29,20 @@ export const errorCatalogue = {
   },
   not_installed: {
     retry: 'manual',
-    meaning: 'The control database can be reached but holds no Tahr schema, or one that is too old or too new.',
+    meaning:
+      'The control database can be reached but holds no Tahr schema, or one that is too old or too new.',
     action: 'Run `tahr install`.',
   },
   not_found: {
     retry: 'never',
     meaning: 'A name was given that Tahr does not know.',
     action: 'List what there is, for example `tahr list syncs`.',
+  },
+  name_invalid: {
+    retry: 'never',
+    meaning: 'A database, dbgroup, relgroup or sync was given a name that is not allowed.',
+    action:
+      'Use a letter, then letters, digits and underscores; the message says what is wrong with the name.',
   },
   already_exists: {
     retry: 'never',
@@ -66,13 +73,20 @@ export const errorCatalogue = {
   // Reaching databases
   database_unreachable: {
     retry: 'backoff',
-    meaning: 'No connection could be made, or it broke: server down, starting, stopping, or the network between.',
+    meaning:
+      'No connection could be made, or it broke: server down, starting, stopping, or the network between.',
     action: 'Nothing, if this is expected: Tahr goes on by itself as soon as the database answers.',
   },
   access_denied: {
     retry: 'backoff',
     meaning: 'The server refused the role or its password.',
     action: 'Correct the password or pg_hba.conf; Tahr tries again by itself.',
+  },
+  tls_failed: {
+    retry: 'backoff',
+    meaning:
+      'No encrypted connection could be made: the certificate of the server was not accepted, or TLS is not spoken.',
+    action: 'Correct the certificate, `sslrootcert` or `sslmode`; Tahr tries again by itself.',
   },
   privilege_missing: {
     retry: 'manual',
@@ -96,7 +110,8 @@ export const errorCatalogue = {
   },
   interrupted: {
     retry: 'backoff',
-    meaning: 'The work was cancelled: the daemon stops, the sync was changed, or an administrator cancelled a query.',
+    meaning:
+      'The work was cancelled: the daemon stops, the sync was changed, or an administrator cancelled a query.',
     action: 'Nothing.',
   },
 
@@ -113,13 +128,20 @@ export const errorCatalogue = {
   },
   relation_unsupported: {
     retry: 'manual',
-    meaning: 'The relation is of a kind that triggers cannot follow: a view, a foreign table, a temporary table.',
+    meaning:
+      'The relation is of a kind that triggers cannot follow: a view, a foreign table, a temporary table.',
     action: 'Remove it from the relgroup.',
   },
   schema_differs: {
     retry: 'manual',
     meaning: 'The tables of two databases do not fit: a column is missing, or types differ.',
     action: 'Alter one side so that they fit; the sync notices and goes on by itself.',
+  },
+  encoding_differs: {
+    retry: 'manual',
+    meaning:
+      'One database of the sync has the encoding SQL_ASCII and another has not: its bytes cannot be converted.',
+    action: 'Use databases of which all or none are SQL_ASCII.',
   },
   row_security_active: {
     retry: 'manual',
@@ -135,13 +157,14 @@ export const errorCatalogue = {
   },
   publication_for_all_tables: {
     retry: 'manual',
-    meaning:
-      'A publication FOR ALL TABLES would publish the tables of Tahr too, and stop its subscribers.',
-    action: 'Publish the tables by name, or create the empty tables on the subscribers and add the db with force.',
+    meaning: 'A publication FOR ALL TABLES would publish the tables of Tahr too, and stop its subscribers.',
+    action:
+      'Publish the tables by name, or create the empty tables on the subscribers and add the db with force.',
   },
   foreign_installation: {
     retry: 'manual',
-    meaning: 'The schema on the database belongs to another Tahr installation, or is a leftover of an earlier one.',
+    meaning:
+      'The schema on the database belongs to another Tahr installation, or is a leftover of an earlier one.',
     action:
       'Give this installation another schema name (`tahr install --schema`), or, if nothing uses the old one, drop it with the SQL that the message shows.',
   },
@@ -171,7 +194,8 @@ export const errorCatalogue = {
   },
   fenced: {
     retry: 'backoff',
-    meaning: 'Another worker has moved the position of this database in the meantime; this round was rolled back.',
+    meaning:
+      'Another worker has moved the position of this database in the meantime; this round was rolled back.',
     action: 'Nothing, unless it repeats: then two daemons work on one installation.',
   },
   table_rewritten: {
@@ -181,7 +205,8 @@ export const errorCatalogue = {
   },
   statement_failed: {
     retry: 'backoff',
-    meaning: 'The server reported an error that has no name of its own here; its SQLSTATE and text are shown.',
+    meaning:
+      'The server reported an error that has no name of its own here; its SQLSTATE and text are shown.',
     action: 'Read the text of the server; Tahr tries again by itself.',
   },
 } as const satisfies Record<string, CatalogueEntry>;

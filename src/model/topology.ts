@@ -85,7 +85,9 @@ export interface SyncDefinition {
 
 /** `schema.name`, quoted only where it has to be, for people. */
 export const formatRelation = ({ schema, name }: RelationName): string =>
-  [schema, name].map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`)).join('.');
+  [schema, name]
+    .map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`))
+    .join('.');
 
 export const sources = (sync: SyncDefinition): readonly Member[] =>
   sync.members.filter((member) => member.role === 'source' && member.database.status === 'active');

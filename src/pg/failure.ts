@@ -85,7 +85,11 @@ const fromServer = (fields: ServerError, sqlState: string, label: string, cause:
     const value = fields[name];
     if (typeof value === 'string') facts[name] = value;
   }
-  return new ReplicationError(code, { message: `${label}: ${cause.message} (SQLSTATE ${sqlState})`, facts, cause });
+  return new ReplicationError(code, {
+    message: `${label}: ${cause.message} (SQLSTATE ${sqlState})`,
+    facts,
+    cause,
+  });
 };
 
 const unreachable = (label: string, cause: Error): ReplicationError =>

@@ -74,6 +74,12 @@ export class Session implements AsyncDisposable {
     return !this.#isClosed && this.#failure === null;
   }
 
+  /** True between `begin` and `commit` or `rollback`, also when the transaction has failed. */
+  get isInTransaction(): boolean {
+    const status = this.#client.getTransactionStatus();
+    return status === 'T' || status === 'E';
+  }
+
   /** One statement with parameters; its rows. */
   async query(statement: Sql): Promise<Row[]> {
     const { text, values } = statement.parametrized();
@@ -85,7 +91,9 @@ export class Session implements AsyncDisposable {
   async script(...statements: readonly Sql[]): Promise<Row[][]> {
     const text = statements.map((statement) => statement.inlined()).join(';\n');
     const result: unknown = await this.#guard(() => this.#client.query(text));
-    const results = (Array.isArray(result) ? result : [result]) as pg.QueryResult<Record<string, string | null>>[];
+    const results = (Array.isArray(result) ? result : [result]) as pg.QueryResult<
+      Record<string, string | null>
+    >[];
     return results.map(({ rows }) => rows);
   }
 
@@ -127,7 +135,8 @@ export class Session implements AsyncDisposable {
   /** Drops the connection without a word to the server: what is in progress there is rolled back. */
   destroy(): void {
     this.#isClosed = true;
-    const { stream } = (this.#client as unknown as { connection: { stream: { destroy(): void } } }).connection;
+    const { stream } = (this.#client as unknown as { connection: { stream: { destroy(): void } } })
+      .connection;
     stream.destroy();
   }
 
@@ -177,5 +186,7 @@ const sessionSettings = (serverVersion: number): Sql[] => {
     ...(serverVersion >= 140000 ? { idle_session_timeout: '0' } : {}),
     ...(serverVersion >= 170000 ? { transaction_timeout: '0' } : {}),
   };
-  return Object.entries(settings).map(([name, value]) => sql`set session ${sql.id(name)} = ${sql.literal(value)}`);
+  return Object.entries(settings).map(
+    ([name, value]) => sql`set session ${sql.id(name)} = ${sql.literal(value)}`,
+  );
 };

@@ -6,9 +6,17 @@
  */
 import pg from 'pg';
 
-export type SqlValue = string | number | bigint | boolean | null | readonly (string | number | bigint | null)[];
+export type SqlValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | readonly (string | number | bigint | null)[];
 
-type Part = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'value'; readonly value: SqlValue };
+type Part =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'value'; readonly value: SqlValue };
 
 export class Sql {
   readonly parts: readonly Part[];
@@ -49,14 +57,19 @@ export const sql = (strings: TemplateStringsArray, ...holes: readonly (Sql | Sql
 };
 
 /** A quoted identifier: `sql.id('public', 'Order Lines')` is `"public"."Order Lines"`. */
-sql.id = (...names: readonly [string, ...string[]]): Sql => text(names.map((name) => pg.escapeIdentifier(name)).join('.'));
+sql.id = (...names: readonly [string, ...string[]]): Sql =>
+  text(names.map((name) => pg.escapeIdentifier(name)).join('.'));
 
 /** A value that must be a literal also where parameters are used (DDL, function bodies, partial index predicates). */
 sql.literal = (value: SqlValue): Sql => text(literal(value));
 
 /** Fragments with a separator between them. */
 sql.join = (fragments: readonly Sql[], separator = ', '): Sql =>
-  new Sql(fragments.flatMap((fragment, index) => (index === 0 ? fragment.parts : [{ kind: 'text' as const, text: separator }, ...fragment.parts])));
+  new Sql(
+    fragments.flatMap((fragment, index) =>
+      index === 0 ? fragment.parts : [{ kind: 'text' as const, text: separator }, ...fragment.parts],
+    ),
+  );
 
 sql.empty = text('');
 
@@ -76,5 +89,7 @@ const literal = (value: SqlValue): string => {
 /** The text form of an array (PostgreSQL manual, 8.15.6), with every element quoted. */
 const arrayText = (elements: readonly (string | number | bigint | null)[]): string =>
   `{${elements
-    .map((element) => (element === null ? 'NULL' : `"${String(element).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`))
+    .map((element) =>
+      element === null ? 'NULL' : `"${String(element).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
+    )
     .join(',')}}`;

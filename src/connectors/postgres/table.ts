@@ -1,5 +1,6 @@
 /** A replicated table as one database has it: what introspection reads and everything else in this room builds on. */
 import type { RelationName } from '../../model/topology.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
 
 export interface Column {
   readonly name: string;
@@ -20,6 +21,10 @@ export interface KeyColumn {
   readonly name: string;
   /** The type of the delta's column: the widest of the family (int2, int4, int8: `bigint`; varchar, name: `text`). */
   readonly deltaType: string;
+  /** SQL after the delta's column that makes it a value which the key's index understands; see `keyValue`. */
+  readonly deltaSuffix: string;
+  /** Equality as the key's index understands it, with its schema: `operator(pg_catalog.=)`. */
+  readonly equals: string;
   /** False where two values can be equal and yet have different bytes: numeric, citext, char(n), interval … */
   readonly equalityIsBytes: boolean;
 }
@@ -27,6 +32,8 @@ export interface KeyColumn {
 export interface TableKey {
   /** The index that makes it unique. */
   readonly index: string;
+  /** A deferrable key is no arbiter for ON CONFLICT, and replica role does not check it (engine rule §6). */
+  readonly isDeferrable: boolean;
   readonly columns: readonly KeyColumn[];
 }
 
@@ -50,6 +57,7 @@ export interface Table {
   /** Triggers, rules and foreign keys that would fire for our rows without replica role. */
   readonly firesWithoutReplicaRole: readonly string[];
   readonly isOwner: boolean;
+  /** Row-level security would hide rows from this role. */
   readonly hasRowSecurity: boolean;
   /** Fed by a native subscription, whose apply worker fires row triggers only. */
   readonly isSubscribed: boolean;
@@ -58,4 +66,31 @@ export interface Table {
 }
 
 /** The columns that are sent: all but the generated ones. */
-export const sentColumns = (table: Table): readonly Column[] => table.columns.filter((column) => !column.isGenerated);
+export const sentColumns = (table: Table): readonly Column[] =>
+  table.columns.filter((column) => !column.isGenerated);
+
+/** A delta's column (`d.k1`) as a value of the table's key: for joins, and for `distinct` by the type's own equality. */
+export const keyValue = (column: KeyColumn, delta: Sql): Sql =>
+  column.deltaSuffix === '' ? delta : sql`(${delta}${sql.verbatim(column.deltaSuffix)})`;
+
+/**
+ * True where the row is the one that the delta names; the key's index serves it. `table` and `delta` are aliases.
+ * The delta's columns are `k1`, `k2` … in the order of the key.
+ */
+export const keyMatches = (key: TableKey, table: Sql, delta: Sql): Sql =>
+  sql.join(
+    key.columns.map((column, index) => {
+      const value = keyValue(column, sql`${delta}.${deltaColumn(index)}`);
+      return sql`${table}.${sql.id(column.name)} ${sql.verbatim(column.equals)} ${value}`;
+    }),
+    ' and ',
+  );
+
+/** The delta's column for the key column at this place, counted from 0. */
+export const deltaColumn = (index: number): Sql => sql.id(`k${index + 1}`);
+
+/** The table in a FROM list. `only` keeps inheritance children out; a partitioned table is nothing but its partitions. */
+export const relationOf = ({ kind, relation }: Table): Sql => {
+  const name = sql.id(relation.schema, relation.name);
+  return kind === 'partitioned' ? name : sql`only ${name}`;
+};

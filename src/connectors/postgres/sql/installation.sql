@@ -11,7 +11,9 @@ create table :schema.identity (
   installation uuid    not null,
   database     integer not null,
   made_by      xid8    not null default pg_current_xact_id(),
-  incarnation  bigint  not null default 1
+  incarnation  bigint  not null default 1,
+  -- How much room the deltas may take: a capture trigger that finds more switches capture off (see keep_budget).
+  budget_bytes bigint  not null default 16 * 1024 ^ 3
 );
 
 -- The control word that the capture triggers read without touching a row:
@@ -19,7 +21,7 @@ create table :schema.identity (
 create sequence :schema.control minvalue 0;
 
 -- The key shapes in use: a tuple of column types, each the widest of its family. Shape 0 has no key columns: its
--- segments hold truncations. A shape has four delta segments d_<id>_<0..3> and one carry table c_<id>.
+-- segments hold truncations. A shape has four delta segments d_<id>_<0..3>.
 create table :schema.shape (
   id    integer primary key,
   types text[]  not null unique
@@ -35,20 +37,26 @@ create table :schema.captured (
   key_columns   text[]  not null,
   level         text    not null check (level in ('statement', 'row')),
   fires         text    not null check (fires in ('always', 'origin')),
+  -- Digest of the triggers and functions that capture the table: another one means that they have to be made anew.
+  definition    text    not null,
+  -- Earlier changes of the table are not in the deltas, or are there by another key.
   since         xid8    not null default pg_current_xact_id()
 );
 
--- Who reads the deltas of this database. Deltas that a consumer has not acknowledged are kept for it.
+-- Who reads the deltas of this database. Deltas that a consumer has not acknowledged are kept for it; positions of
+-- it before `floor` cannot be served, because what followed them was discarded.
 create table :schema.consumer (
   sync     uuid        not null,
   database integer     not null,
   tables   integer[]   not null,
   acked    pg_snapshot not null,
+  floor    pg_snapshot not null,
   acked_at timestamptz not null default now(),
   primary key (sync, database)
 );
 
--- Deltas that no snapshot up to `pos` could see any more may have been discarded. The newest row counts.
+-- Changes that `pos` sees may not have been captured at all: no position before it can be served, whoever reads. Written
+-- when capture begins again after its deadline or after its budget was exceeded. The newest row counts.
 create table :schema.floor (
   seq bigint primary key,
   pos pg_snapshot not null
@@ -82,3 +90,16 @@ create table :schema.conflict (
   versions   jsonb       not null,
   decided_at timestamptz not null default clock_timestamp()
 );
+
+-- Called by the capture triggers now and then (a transaction in 4096, and after a large statement). Its setval is
+-- not undone when the application's transaction is.
+create function :schema.keep_budget() returns void language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  if (select sum(pg_relation_size(c.oid)) from pg_class c
+       where c.relnamespace = ':schema'::regnamespace and c.relkind = 'r' and c.relname like 'd\_%')
+     > (select i.budget_bytes from :schema.identity i) then
+    perform setval(':schema.control', pg_sequence_last_value(':schema.control') | 8);
+  end if;
+end
+$$;
+revoke execute on function :schema.keep_budget() from public;

@@ -1,0 +1,64 @@
+/** `conflicts`: what was decided, newest first. */
+import { listConflicts, type StoredConflict } from '../../control/conflict-log.ts';
+import { formatRelation } from '../../model/topology.ts';
+import { look } from '../change.ts';
+import { command, ExitCode } from '../command.ts';
+import { formatTime } from '../durations.ts';
+import { selectSyncs } from '../sync-selection.ts';
+import { textTable } from '../text-table.ts';
+
+const defaultLimit = 20;
+
+export const conflicts = command({
+  verb: 'conflicts',
+  form: '[SYNC] [COUNT]',
+  summary: `List decided conflicts, newest first (${defaultLimit} of them unless COUNT says otherwise).`,
+  details: 'With --verbose or --json the row images of all versions are shown too.',
+  keys: {},
+  options: ['json', 'verbose'],
+  run: async ({ names }, context) => {
+    const count = names.find((name) => /^\d+$/.test(name));
+    const words = names.filter((name) => name !== count);
+    const found = await look(context, async (db) => {
+      const [sync] = words.length === 0 ? [] : await selectSyncs(db, words);
+      return listConflicts(db, { syncId: sync?.id ?? null, limit: Number(count ?? defaultLimit) });
+    });
+    const { out, options } = context;
+    if (options.json === true) out.json(found.map(conflictJson));
+    else if (found.length === 0) out.print('No conflicts have been decided.');
+    else if (options.verbose === true) for (const conflict of found) out.print(conflictLines(conflict));
+    else out.print(conflictTable(found));
+    return ExitCode.done;
+  },
+});
+
+const conflictJson = ({ versions, decidedAt, ...conflict }: StoredConflict): Record<string, unknown> => ({
+  ...conflict,
+  decidedAt: new Date(decidedAt).toISOString(),
+  versions: JSON.parse(versions) as unknown,
+});
+
+const titles = ['Time', 'Sync', 'Table', 'Key', 'Kind', 'Winner', 'Strategy'].map((title) => ({ title }));
+
+const conflictTable = (found: readonly StoredConflict[]): string => {
+  const now = Date.now();
+  return textTable(
+    titles,
+    found.map((conflict) => [
+      formatTime(conflict.decidedAt, now),
+      conflict.sync,
+      formatRelation({ schema: conflict.schema, name: conflict.relation }),
+      conflict.key,
+      conflict.kind,
+      conflict.winner,
+      conflict.strategy,
+    ]),
+  );
+};
+
+const conflictLines = (conflict: StoredConflict): string =>
+  [
+    `${new Date(conflict.decidedAt).toISOString()}  ${conflict.sync}  ${formatRelation({ schema: conflict.schema, name: conflict.relation })}  ${conflict.key}`,
+    `  ${conflict.kind}: ${conflict.winner} won by ${conflict.strategy}; recorded on ${conflict.recordedOn.join(', ')}`,
+    `  ${conflict.versions}`,
+  ].join('\n');

@@ -1,0 +1,252 @@
+/** `add|list|update|remove table` and the same for sequences: the two differ in the noun only. */
+import { listDatabases } from '../../control/database.ts';
+import type { Db } from '../../control/db.ts';
+import {
+  listRelations,
+  type Relation,
+  type RelationChanges,
+  removeRelation,
+  updateRelation,
+} from '../../control/relation.ts';
+import { getRelGroup, listRelGroups, type RelGroup, setRelGroupMembers } from '../../control/relgroup.ts';
+import { formatRelation, type RelationKind } from '../../model/topology.ts';
+import { change, look } from '../change.ts';
+import { type Command, command, ExitCode } from '../command.ts';
+import type { Context } from '../context.ts';
+import { matchesRelation, relationPattern } from '../grammar/patterns.ts';
+import { key, type Settings } from '../grammar/settings.ts';
+import { usageError } from '../grammar/usage.ts';
+import { anyText, booleanOrDefault, text } from '../grammar/values.ts';
+import { splitList } from '../grammar/words.ts';
+import { chooseRelations } from '../relation-choice.ts';
+import { joinRelGroup, lookAround, rememberAll, sayRelations } from '../relation-finding.ts';
+import { selectRelations } from '../relation-selection.ts';
+import { normalStrategy } from '../strategy.ts';
+import { reinstallSyncs, usesRelation } from '../sync-install.ts';
+import { allRelationKeys, addAllRelations } from './add-all.ts';
+
+const tableKeys = {
+  key: key(anyText, 'the unique index that identifies rows; empty: the primary key, or the best one'),
+  conflict_strategy: key(anyText, 'for this table only; empty: as the sync says', ['conflict']),
+  makedelta: key(booleanOrDefault, 'on, off, or default: capture again what Tahr writes to it'),
+};
+
+const addKeys = { ...allRelationKeys, ...tableKeys };
+
+export const addRelation = (kind: RelationKind): Command =>
+  command({
+    verb: 'add',
+    noun: kind,
+    form: 'NAME… [db=NAME] [relgroup=NAME] [key=value…]',
+    summary: `Make ${kind}s known and put them into a relgroup. Names may have * in them.`,
+    details: 'They are looked up on the database given by db=, else on a source.',
+    keys: addKeys,
+    options: ['dryRun', 'excludeSchema', 'table', 'excludeTable'],
+    run: async ({ names, settings }, context) => {
+      if (names.length === 1 && names[0]?.toLowerCase() === 'all')
+        return addAllRelations(kind, settings, context);
+      const words = names.flatMap(splitList);
+      if (words.length === 0)
+        throw usageError(
+          `No ${kind} is named.`,
+          `Write \`tahr add ${kind} NAME…\`, or \`tahr add all ${kind}s\`.`,
+        );
+      return addNamed({ kind, words, settings }, context);
+    },
+  });
+
+interface Naming {
+  readonly kind: RelationKind;
+  readonly words: readonly string[];
+  readonly settings: Settings<typeof addKeys>;
+}
+
+const addNamed = ({ kind, words, settings }: Naming, context: Context): Promise<ExitCode> =>
+  change(context, async (db, say, aftermath) => {
+    const place = await lookAround(db, context, settings.db ?? null);
+    const chosen = chooseRelations({
+      words,
+      kinds: [kind],
+      listed: place.listed,
+      database: place.database.name,
+    });
+    const changes = await relationChanges(db, settings);
+    const remember = () => rememberAll(db, { place, chosen, changes });
+    const alter = async (): Promise<void> => {
+      const remembered = await remember();
+      sayRelations(
+        say,
+        'Added the following tables or sequences:',
+        remembered.filter(({ isNew }) => isNew).map(({ relation }) => relation),
+      );
+      sayRelations(
+        say,
+        'Known already:',
+        remembered.filter(({ isNew }) => !isNew).map(({ relation }) => relation),
+      );
+      const { relgroup } = settings;
+      if (relgroup !== undefined)
+        await joinRelGroup(db, { relgroup, relations: remembered.map(({ relation }) => relation), say });
+    };
+    await reinstallSyncs(db, {
+      context,
+      say,
+      aftermath,
+      uses: (sync) =>
+        sync.relgroup === settings.relgroup || chosen.some((relation) => usesRelation(sync, relation)),
+      alter,
+    });
+  });
+
+const relationChanges = async (db: Db, settings: Settings<typeof tableKeys>): Promise<RelationChanges> => {
+  const { key: keyIndex, conflict_strategy: strategy, makedelta } = settings;
+  const databases = (await listDatabases(db)).map(({ name }) => name);
+  return {
+    ...(keyIndex === undefined ? {} : { keyIndex: keyIndex === '' ? null : keyIndex }),
+    ...(strategy === undefined
+      ? {}
+      : { conflictStrategy: strategy === '' ? null : normalStrategy(strategy, databases) }),
+    ...(makedelta === undefined ? {} : { makedelta }),
+  };
+};
+
+const empty: Readonly<Record<RelationKind, { none: string; unmatched: string }>> = {
+  table: { none: 'No tables have been added yet', unmatched: 'No matching tables found' },
+  sequence: { none: 'There are no sequences.', unmatched: 'No matching sequences found' },
+};
+
+export const listRelation = (kind: RelationKind): Command =>
+  command({
+    verb: 'list',
+    noun: kind,
+    form: '[NAME…]',
+    summary: `List the ${kind}s that are known.`,
+    keys: {},
+    options: ['json'],
+    run: async ({ names }, context) => {
+      const { relations, groups } = await look(context, async (db) => ({
+        relations: await listRelations(db),
+        groups: await listRelGroups(db),
+      }));
+      const existing = relations.filter((relation) => relation.kind === kind);
+      const patterns = names.flatMap(splitList).map(relationPattern);
+      const isAll = patterns.length === 0 || (names.length === 1 && names[0] === 'all');
+      const chosen = existing.filter(
+        ({ relation }) => isAll || patterns.some((pattern) => matchesRelation(pattern, relation)),
+      );
+      const { out, options } = context;
+      if (options.json === true)
+        out.json(chosen.map((relation) => ({ ...relation, relgroups: groupsOf(relation, groups) })));
+      else if (chosen.length === 0)
+        out.print(existing.length === 0 ? empty[kind].none : empty[kind].unmatched);
+      else chosen.forEach((relation, index) => out.print(relationLine(relation, { index, groups })));
+      return ExitCode.done;
+    },
+  });
+
+const groupsOf = ({ id }: Relation, groups: readonly RelGroup[]): string[] =>
+  groups.filter(({ relations }) => relations.some((member) => member.id === id)).map(({ name }) => name);
+
+const relationLine = (
+  relation: Relation,
+  { index, groups }: { index: number; groups: readonly RelGroup[] },
+): string => {
+  const relgroups = groupsOf(relation, groups);
+  const noun = relation.kind === 'table' ? 'Table' : 'Sequence';
+  return [
+    `${index + 1}. ${noun}: ${formatRelation(relation.relation)}`,
+    ...(relation.foundIn === null ? [] : [`DB: ${relation.foundIn}`]),
+    ...(relgroups.length === 0 ? [] : [`Relgroups: ${relgroups.join(', ')}`]),
+    ...(relation.keyIndex === null ? [] : [`Key: ${relation.keyIndex}`]),
+    ...(relation.conflictStrategy === null ? [] : [`Conflict strategy: ${relation.conflictStrategy}`]),
+    ...(relation.makedelta === null ? [] : [`(makedelta ${relation.makedelta ? 'on' : 'off'})`]),
+  ].join('  ');
+};
+
+export const updateRelations = (kind: RelationKind): Command =>
+  command({
+    verb: 'update',
+    noun: kind,
+    form: 'NAME… key=value…',
+    summary: `Change settings of ${kind}s, for all syncs that replicate them.`,
+    keys: tableKeys,
+    options: ['dryRun'],
+    run: ({ names, settings }, context) =>
+      change(context, async (db, say, aftermath) => {
+        if (Object.keys(settings).length === 0)
+          throw usageError(
+            'It is not said what to change.',
+            `Write key=value; \`tahr help update ${kind}\` lists the keys.`,
+          );
+        const chosen = selectRelations({ kind, words: names, existing: await listRelations(db) });
+        const changes = await relationChanges(db, settings);
+        const alter = async (): Promise<void> => {
+          for (const relation of chosen) {
+            await updateRelation(db, relation.id, changes);
+            for (const line of differences(relation, changes))
+              say(`${formatRelation(relation.relation)}: ${line}`);
+          }
+        };
+        await reinstallSyncs(db, {
+          context,
+          say,
+          aftermath,
+          uses: (sync) => chosen.some(({ relation }) => usesRelation(sync, relation)),
+          alter,
+        });
+      }),
+  });
+
+const names: Readonly<Record<keyof RelationChanges, string>> = {
+  keyIndex: 'key',
+  conflictStrategy: 'conflict_strategy',
+  makedelta: 'makedelta',
+};
+
+const differences = (before: Relation, changes: RelationChanges): string[] =>
+  (Object.keys(changes) as (keyof RelationChanges)[]).map((field) =>
+    before[field] === changes[field]
+      ? `No change needed for ${names[field]}`
+      : `Changed ${names[field]} from ${String(before[field] ?? 'default')} to ${String(changes[field] ?? 'default')}`,
+  );
+
+export const removeRelations = (kind: RelationKind): Command =>
+  command({
+    verb: 'remove',
+    noun: kind,
+    form: 'NAME… [relgroup=NAME]',
+    summary: `Take ${kind}s out of a relgroup, or forget them altogether.`,
+    details: 'Without relgroup= they must not be in use by a sync.',
+    keys: { relgroup: key(text, 'take them out of this relgroup only', ['herd']) },
+    options: ['dryRun'],
+    run: ({ names, settings: { relgroup } }, context) =>
+      change(context, async (db, say, aftermath) => {
+        if (relgroup === undefined) {
+          const chosen = selectRelations({ kind, words: names, existing: await listRelations(db) });
+          for (const { relation } of chosen) await removeRelation(db, relation);
+          sayRelations(say, `Removed the following ${kind}s:`, chosen);
+          return;
+        }
+        const { relations } = await getRelGroup(db, relgroup);
+        const chosen = selectRelations({ kind, words: names, existing: relations });
+        const rest = relations.filter((relation) => !chosen.includes(relation));
+        const alter = () =>
+          setRelGroupMembers(
+            db,
+            relgroup,
+            rest.map(({ id }) => id),
+          );
+        await reinstallSyncs(db, {
+          context,
+          say,
+          aftermath,
+          uses: (sync) => sync.relgroup === relgroup,
+          alter,
+        });
+        sayRelations(
+          say,
+          `The following tables or sequences are no longer part of the relgroup "${relgroup}":`,
+          chosen,
+        );
+      }),
+  });

@@ -1,0 +1,219 @@
+/** `list|update|remove sync`; adding one has a file of its own. */
+import type { Db } from '../../control/db.ts';
+import { removeSync, type SyncChanges, updateSync } from '../../control/sync.ts';
+import { loadSyncDefinitions } from '../../control/sync-definition.ts';
+import { setRelGroupMembers } from '../../control/relgroup.ts';
+import { ReplicationError } from '../../model/errors.ts';
+import { formatRelation, type SyncDefinition } from '../../model/topology.ts';
+import { type Aftermath, change, look, type Say } from '../change.ts';
+import { command, ExitCode } from '../command.ts';
+import type { Context } from '../context.ts';
+import { membersOf, setMembers } from '../dbgroup-members.ts';
+import { formatDuration } from '../durations.ts';
+import type { Settings } from '../grammar/settings.ts';
+import { usageError } from '../grammar/usage.ts';
+import { findMembers } from '../relation-finding.ts';
+import { filter } from '../selection.ts';
+import { normalStrategy } from '../strategy.ts';
+import { reinstallSyncs, uninstall } from '../sync-install.ts';
+import { setMakedelta } from '../sync-relations.ts';
+import { selectSyncs } from '../sync-selection.ts';
+import { syncKeys } from '../sync-settings.ts';
+
+export const listSyncs = command({
+  verb: 'list',
+  noun: 'sync',
+  form: '[NAME…] [active|inactive]',
+  summary: 'List the syncs.',
+  keys: {},
+  options: ['json', 'verbose'],
+  run: async ({ names }, context) => {
+    const existing = await look(context, loadSyncDefinitions);
+    const status = names.find((name) => name === 'active' || name === 'inactive');
+    const words = names.filter((name) => name !== status);
+    const chosen = filter({ words, existing, nameOf: ({ name }) => name }).filter(
+      (sync) => status === undefined || sync.status === status,
+    );
+    const { out, options } = context;
+    if (options.json === true) out.json(chosen.map(describe));
+    else if (chosen.length === 0)
+      out.print(existing.length === 0 ? 'No syncs have been added yet' : 'No syncs found');
+    else for (const sync of chosen) out.print(syncLines(sync, options.verbose === true));
+    return ExitCode.done;
+  },
+});
+
+/** Nothing of how a database is reached. */
+const describe = ({ members, relations, ...sync }: SyncDefinition) => ({
+  ...sync,
+  members: members.map(({ database, role }) => ({ database: database.name, role })),
+  relations: relations.map(({ kind, relation, keyIndex, conflictStrategy, makedelta }) => ({
+    kind,
+    ...relation,
+    keyIndex,
+    conflictStrategy,
+    makedelta,
+  })),
+});
+
+const syncLines = (sync: SyncDefinition, isVerbose: boolean): string => {
+  const members = sync.members.map(({ database, role }) => `${database.name}:${role}`).join(' ');
+  const state = sync.status === 'inactive' ? 'Inactive' : sync.isPaused ? 'Paused' : 'Active';
+  const line = `Sync "${sync.name}"  Relgroup "${sync.relgroup}"  DB group "${sync.dbgroup}" ${members}  [${state}]`;
+  if (!isVerbose) return line;
+  return [
+    line,
+    `  Conflict strategy: ${sync.conflictStrategy}  Autokick: ${sync.autokick ? 'on' : 'off'}  Check time: ${sync.checktimeMs === null ? 'none' : formatDuration(sync.checktimeMs)}`,
+    `  Relations: ${sync.relations.map(({ relation }) => formatRelation(relation)).join(', ')}`,
+  ].join('\n');
+};
+
+export const updateSyncs = command({
+  verb: 'update',
+  noun: 'sync',
+  form: 'NAME… key=value…',
+  summary: 'Change syncs; the running daemon takes it up by itself.',
+  details:
+    'onetimecopy=1 or 2 asks for a copy each time that it is given. tables= and dbs= replace the members.',
+  keys: syncKeys,
+  options: ['dryRun'],
+  run: ({ names, settings }, context) =>
+    change(context, async (db, say, aftermath) => {
+      const { words, wanted } = readWords(names, settings);
+      if (Object.keys(wanted).length === 0)
+        throw usageError(
+          'It is not said what to change.',
+          'Write key=value; `tahr help update sync` lists the keys.',
+        );
+      for (const sync of await selectSyncs(db, words))
+        await updateOne(db, { context, say, aftermath, sync, settings: wanted });
+    }),
+});
+
+type SyncSettings = Settings<typeof syncKeys>;
+
+/** `set`, `activate` and `inactivate` may stand among the names. */
+const readWords = (
+  names: readonly string[],
+  settings: SyncSettings,
+): { words: string[]; wanted: SyncSettings } => {
+  const status = names.includes('activate')
+    ? 'active'
+    : names.includes('inactivate')
+      ? 'inactive'
+      : settings.status;
+  const words = names.filter((word) => !['set', 'activate', 'inactivate'].includes(word));
+  return { words, wanted: status === undefined ? settings : { ...settings, status } };
+};
+
+interface Update {
+  readonly context: Context;
+  readonly say: Say;
+  readonly aftermath: Aftermath;
+  readonly sync: SyncDefinition;
+  readonly settings: SyncSettings;
+}
+
+const updateOne = async (db: Db, { context, say, aftermath, sync, settings }: Update): Promise<void> => {
+  const alter = async (): Promise<void> => {
+    await updateSync(db, sync.name, groupChanges(settings));
+    const { relgroup = sync.relgroup, dbgroup = sync.dbgroup, tables, dbs, makedelta } = settings;
+    if (dbs !== undefined)
+      await setMembers(db, {
+        group: await ownGroup(db, { kind: 'dbgroup', name: dbgroup, sync }),
+        members: membersOf(dbs),
+        say,
+      });
+    if (tables !== undefined) {
+      const relations = await findMembers(db, { context, words: tables, database: null });
+      await setRelGroupMembers(
+        db,
+        await ownGroup(db, { kind: 'relgroup', name: relgroup, sync }),
+        relations.map(({ id }) => id),
+      );
+    }
+    if (makedelta !== undefined) await setMakedelta(db, sync.name, makedelta);
+  };
+  await reinstallSyncs(db, { context, say, aftermath, uses: () => true, alter });
+  const after = await updateSync(db, sync.name, ownChanges(settings, await currentSources(db, sync)));
+  for (const line of differences(sync, after)) say(`${sync.name}: ${line}`);
+};
+
+const groupChanges = ({ relgroup, dbgroup }: SyncSettings): SyncChanges => ({
+  ...(relgroup === undefined ? {} : { relgroup }),
+  ...(dbgroup === undefined ? {} : { dbgroup }),
+});
+
+/** A list given for one sync must not change another one behind its back. */
+const ownGroup = async (
+  db: Db,
+  { kind, name, sync }: { kind: 'relgroup' | 'dbgroup'; name: string; sync: SyncDefinition },
+): Promise<string> => {
+  const others = (await loadSyncDefinitions(db)).filter(
+    (other) => other[kind] === name && other.id !== sync.id,
+  );
+  if (others.length === 0) return name;
+  const users = others.map((other) => other.name).join(', ');
+  throw new ReplicationError('in_use', {
+    message: `The ${kind} "${name}" of sync "${sync.name}" is also used by ${users}.`,
+    hint: `Use \`tahr update ${kind} ${name} …\` to change it for all of them, or give the sync another ${kind} with ${kind}=.`,
+  });
+};
+
+const currentSources = async (db: Db, { id }: SyncDefinition) => {
+  const current = (await loadSyncDefinitions(db)).find((sync) => sync.id === id);
+  return (current?.members ?? [])
+    .filter(({ role }) => role === 'source')
+    .map(({ database }) => database.name);
+};
+
+const ownChanges = (settings: SyncSettings, sources: Parameters<typeof normalStrategy>[1]): SyncChanges => {
+  const { conflict_strategy: strategy, onetimecopy, autokick, checktime, status } = settings;
+  return {
+    ...(strategy === undefined ? {} : { conflictStrategy: normalStrategy(strategy, sources) }),
+    ...(onetimecopy === undefined ? {} : { onetimecopy }),
+    ...(autokick === undefined ? {} : { autokick }),
+    ...(checktime === undefined ? {} : { checktimeMs: checktime }),
+    ...(status === undefined ? {} : { status }),
+  };
+};
+
+const differences = (before: SyncDefinition, after: SyncDefinition): string[] => {
+  const lines = facts(after).flatMap(([name, value], index) => {
+    const old = facts(before)[index]?.[1];
+    return old === value ? [] : [`Changed ${name} from ${old} to ${value}`];
+  });
+  if (after.copyGeneration > before.copyGeneration)
+    lines.push('A copy was asked for; `tahr status` shows its progress');
+  return lines.length === 0 ? ['No change needed'] : lines;
+};
+
+const facts = (sync: SyncDefinition): [string, string][] => [
+  ['relgroup', sync.relgroup],
+  ['dbgroup', sync.dbgroup],
+  ['databases', sync.members.map(({ database, role }) => `${database.name}:${role}`).join(',')],
+  ['relations', sync.relations.map(({ relation }) => formatRelation(relation)).join(',')],
+  ['conflict_strategy', sync.conflictStrategy],
+  ['onetimecopy', String(sync.onetimecopy)],
+  ['autokick', sync.autokick ? 'on' : 'off'],
+  ['checktime', sync.checktimeMs === null ? 'none' : formatDuration(sync.checktimeMs)],
+  ['status', sync.status],
+];
+
+export const removeSyncs = command({
+  verb: 'remove',
+  noun: 'sync',
+  form: 'NAME…',
+  summary:
+    'Remove syncs, with everything that they keep on their databases. Groups and the conflict log stay.',
+  keys: {},
+  options: ['dryRun'],
+  run: ({ names }, context) =>
+    change(context, async (db, say, aftermath) => {
+      for (const sync of await selectSyncs(db, names)) {
+        await removeSync(db, sync.name);
+        say(`Removed sync "${sync.name}"`);
+        aftermath.whenCommitted(() => uninstall(context, sync));
+      }
+    }),
+});

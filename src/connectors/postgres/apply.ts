@@ -1,0 +1,128 @@
+/**
+ * The statements that bring a table to what its stage says.
+ *
+ * Existing rows that differ are updated, missing ones inserted, gone ones deleted; equal rows are left alone: no
+ * lock, no bloat, and a change that comes back changes nothing (engine rule §5). "Equal" is equality of bytes
+ * (`*<>`, PostgreSQL manual 9.25.6), so 1.0 becomes 1.00 and types without an equality operator are compared too.
+ */
+import { type Sql, sql } from '../../pg/sql.ts';
+import { fates, type StageColumn, type StagePlan } from './stage.ts';
+import { keyMatches, keyValue, deltaColumn, relationOf } from './table.ts';
+
+/** The row of the table `t` that a row of the stage `s` names. */
+export const sameRow = (plan: StagePlan): Sql => keyMatches(plan.key, sql`t`, sql`s`);
+
+const isApplied = sql`s.fate = ${sql.literal(fates.apply)}`;
+
+/** The staged row and the table's differ in a column that is sent. */
+export const rowDiffers = (plan: StagePlan): Sql => differs(plan.columns);
+
+/** Through `record`, or the server would look for the operator on each pair of columns. */
+const differs = (columns: readonly StageColumn[]): Sql =>
+  columns.length === 0
+    ? sql`false`
+    : sql`row(${sql.join(columns.map(({ current }) => current))})::record operator(pg_catalog.*<>)
+          row(${sql.join(columns.map(({ value }) => value))})::record`;
+
+export const deleteGone = (plan: StagePlan): Sql => sql`
+  delete from ${relationOf(plan.table)} t using ${plan.stage} s
+   where ${isApplied} and not s.present and ${sameRow(plan)}`;
+
+/**
+ * Key columns are left out where their bytes are the same: setting them would take a stronger lock and end HOT.
+ * Where equal keys may have different bytes, a first statement takes the rows whose key is spelled differently.
+ */
+export const updateChanged = (plan: StagePlan): Sql[] => {
+  const isExact = plan.key.columns.every((column) => column.equalityIsBytes);
+  const keyColumns = plan.columns.filter(({ isKey }) => isKey);
+  const others = plan.columns.filter(({ isKey }) => !isKey);
+  return [
+    ...(isExact ? [] : [update(plan, plan.columns, differs(keyColumns))]),
+    ...(others.length === 0 ? [] : [update(plan, others, differs(others))]),
+  ];
+};
+
+const update = (plan: StagePlan, columns: readonly StageColumn[], condition: Sql): Sql => sql`
+  update ${relationOf(plan.table)} t
+     set ${sql.join(columns.map(({ name, value }) => sql`${sql.id(name)} = ${value}`))}
+    from ${plan.stage} s
+   where ${isApplied} and s.present and ${sameRow(plan)} and ${condition}`;
+
+/** @param skipTaken true where applications insert too: a row that came in between is not an error of the server's */
+export const insertMissing = (plan: StagePlan, skipTaken: boolean): Sql => sql`
+  insert into ${sql.id(plan.table.relation.schema, plan.table.relation.name)}
+         (${sql.join(plan.columns.map(({ name }) => sql.id(name)))})
+         overriding system value
+  select ${sql.join(plan.columns.map(({ value }) => value))}
+    from ${plan.stage} s
+   where ${isApplied} and s.present
+     and not exists (select from ${relationOf(plan.table)} t where ${sameRow(plan)})
+  ${skipTaken ? sql`on conflict do nothing` : sql.empty}`;
+
+/**
+ * For rows that UPDATE cannot serve: unique values that change places between rows, and columns that are
+ * GENERATED ALWAYS AS IDENTITY. Only where nobody else writes, or after the rows have been locked.
+ */
+export const deleteStaged = (plan: StagePlan): Sql => sql`
+  delete from ${relationOf(plan.table)} t using ${plan.stage} s
+   where ${isApplied} and ${sameRow(plan)} and (not s.present or ${rowDiffers(plan)})`;
+
+/** True for a non-key column that UPDATE may only set to DEFAULT. */
+export const needsReplacement = (plan: StagePlan): boolean => {
+  const always = new Set(plan.table.columns.filter(({ identity }) => identity === 'always').map(({ name }) => name));
+  return plan.columns.some(({ name, isKey }) => always.has(name) && !isKey);
+};
+
+/** Locks the rows that will be written, in the order of the key, so that two rounds queue instead of deadlocking. */
+export const lockRows = (plan: StagePlan): Sql[] => {
+  const lock = (condition: Sql, strength: Sql): Sql => sql`
+    select from ${relationOf(plan.table)} t join ${plan.stage} s on ${sameRow(plan)}
+     where ${condition}
+     order by ${sql.join(plan.key.columns.map(({ name }) => sql`t.${sql.id(name)}`))}
+       for ${strength} of t`;
+  const strength = needsReplacement(plan) ? sql`update` : sql`no key update`;
+  return [lock(sql`s.present and ${rowDiffers(plan)}`, strength), lock(sql`not s.present`, sql`update`)];
+};
+
+/** Rows of the table that the source's whole table does not have: staged as gone, in the version of the whole. */
+export const stageAbsentRows = (
+  plan: StagePlan,
+  version: { readonly src: number; readonly oxid: string; readonly at: string; readonly knows: readonly number[] } | null,
+): Sql => {
+  const keys = sql.join(plan.key.columns.map((_, index) => deltaColumn(index)));
+  const tableKeys = sql.join(
+    plan.key.columns.map(({ name, deltaType }) => sql`t.${sql.id(name)}::${sql.verbatim(deltaType)}`),
+  );
+  const names = version === null ? sql.empty : sql`src, origin, oxid, at, knows,`;
+  const values =
+    version === null
+      ? sql.empty
+      : sql`${version.src}::integer, ${version.src}::integer, ${version.oxid}::xid8, ${version.at}::timestamptz,
+            ${version.knows}::integer[],`;
+  const fromThere = version === null ? sql`true` : sql`s.src = ${version.src}::integer`;
+  return sql`
+    insert into ${plan.stage} (${names} ${keys}, present)
+    select ${values} ${tableKeys}, false
+      from ${relationOf(plan.table)} t
+     where not exists (select from ${plan.stage} s where ${fromThere} and ${sameRow(plan)})`;
+};
+
+/** Rows that collide on a deferrable constraint, which the server does not check in replica role (engine rule §6). */
+export const deferrableCollisions = (plan: StagePlan): Sql[] =>
+  plan.table.uniqueIndexes
+    .filter(({ isDeferrable }) => isDeferrable)
+    .map(({ name, columns }) => {
+      const list = (alias: Sql): Sql => sql.join(columns.map((column) => sql`${alias}.${sql.id(column)}`));
+      return sql`
+        select ${name}::text as constraint
+          from ${relationOf(plan.table)} t
+         where exists (select from ${plan.stage} s where ${isApplied} and s.present and ${sameRow(plan)})
+           and 1 < (select count(*) from ${relationOf(plan.table)} u where (${list(sql`u`)}) = (${list(sql`t`)}))
+         limit 1`;
+    });
+
+/** The key of a staged row, for people. */
+export const keyText = (plan: StagePlan, alias: Sql): Sql =>
+  sql`pg_catalog.concat_ws(', ', ${sql.join(
+    plan.key.columns.map((column, index) => sql`${keyValue(column, sql`${alias}.${deltaColumn(index)}`)}::text`),
+  )})`;

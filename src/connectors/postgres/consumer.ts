@@ -1,0 +1,92 @@
+/**
+ * Who reads the deltas of a database, and how far it has read them: what is not acknowledged is kept.
+ *
+ * `acked` may trail behind the true position, which is on the database that was written; it never runs ahead of it.
+ * `floor` is what was acknowledged when deltas of the consumer were last discarded: a position before it (of a database
+ * that was restored from a backup) cannot be served any more.
+ */
+import type { DatabaseId, RelationId, SyncId } from '../../model/topology.ts';
+import type { Session } from '../../pg/session.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
+import { isServed, retainPositions, type Snapshot } from './position.ts';
+
+export interface Consumer {
+  readonly sync: SyncId;
+  /** The database that is written. */
+  readonly database: DatabaseId;
+}
+
+/** From now on, or with other tables. Returns whether it is new. */
+export const registerConsumer = async (
+  session: Session,
+  {
+    schema,
+    consumer,
+    tables,
+  }: { readonly schema: string; readonly consumer: Consumer; readonly tables: readonly RelationId[] },
+): Promise<boolean> => {
+  const [row] = await session.query(sql`
+    insert into ${sql.id(schema, 'consumer')} as c (sync, database, tables, acked, floor)
+    select ${consumer.sync}::uuid, ${consumer.database}::int, ${tables}::int[], s, s from pg_current_snapshot() s
+        on conflict (sync, database) do update set tables = excluded.tables
+    returning c.xmax::text = '0' as is_new`);
+  return row?.['is_new'] === 't';
+};
+
+/**
+ * What the consumer has durably applied. Called now and then, not for each round: an update leaves a dead row behind
+ * for as long as the oldest transaction of the database is open.
+ */
+export const acknowledge = (schema: string, consumer: Consumer, snapshot: Snapshot): Sql => sql`
+  update ${sql.id(schema, 'consumer')} set acked = ${snapshot}::pg_snapshot, acked_at = now()
+   where sync = ${consumer.sync}::uuid and database = ${consumer.database}::int
+     and pg_snapshot_xmax(acked) <= pg_snapshot_xmax(${snapshot}::pg_snapshot)
+     and pg_snapshot_xmin(acked) <= pg_snapshot_xmin(${snapshot}::pg_snapshot)
+     and acked::text <> ${snapshot}::text`;
+
+export const removeConsumer = (schema: string, consumer: Consumer): Sql => sql`
+  delete from ${sql.id(schema, 'consumer')}
+   where sync = ${consumer.sync}::uuid and database = ${consumer.database}::int`;
+
+/** Removes the consumers of the sync, but for those that write these databases. */
+export const retainConsumers = (schema: string, sync: SyncId, databases: readonly DatabaseId[]): Sql => sql`
+  delete from ${sql.id(schema, 'consumer')}
+   where sync = ${sync}::uuid and database <> all (${databases}::int[])`;
+
+/** The tables that are captured for nobody. */
+export const readUnusedCapture = async (session: Session, schema: string): Promise<RelationId[]> => {
+  const rows = await session.query(sql`
+    select t.tbl from ${sql.id(schema, 'captured')} t
+     where not exists (select from ${sql.id(schema, 'consumer')} c where t.tbl = any (c.tables))
+     order by t.tbl`);
+  return rows.map((row) => Number(row['tbl']) as RelationId);
+};
+
+/** The snapshots before which positions of this consumer cannot be served; no row for one that is not registered. */
+export const selectFloors = (schema: string, consumer: Consumer): Sql => sql`
+  select c.floor::text as consumer_floor,
+         (select f.pos::text from ${sql.id(schema, 'floor')} f order by f.seq desc limit 1) as database_floor
+    from ${sql.id(schema, 'consumer')} c
+   where c.sync = ${consumer.sync}::uuid and c.database = ${consumer.database}::int`;
+
+/** False when changes after the position may have been discarded: a gap, which only another copy closes (engine rule §22). */
+export const canServe = async (
+  session: Session,
+  {
+    schema,
+    consumer,
+    position,
+  }: { readonly schema: string; readonly consumer: Consumer; readonly position: Snapshot },
+): Promise<boolean> => {
+  const [row] = await session.query(selectFloors(schema, consumer));
+  if (row === undefined) return false;
+  const floors = [row['consumer_floor'], row['database_floor']];
+  return floors.every((floor) => floor === null || floor === undefined || isServed(position, floor));
+};
+
+/** Forgets a sync on this database, whatever role it had here. */
+export const forgetSync = (schema: string, sync: SyncId): Sql[] => [
+  retainConsumers(schema, sync, []),
+  retainPositions(schema, sync, []),
+  sql`delete from ${sql.id(schema, 'conflict')} where sync = ${sync}::uuid`,
+];

@@ -1,0 +1,60 @@
+/**
+ * The control word: a sequence that the capture triggers read without touching a row (engine rules §15, §22).
+ *
+ *     deadline in seconds since 1970 * 16 + off * 8 + armed * 4 + current segment (0 to 3)
+ *
+ * - After the deadline nothing is captured: a copy of the database whose daemon never comes does not fill its disk.
+ * - off: a trigger found the budget exceeded. Only the daemon clears it, and then raises the floor.
+ * - armed: the triggers notify. Never set where two-phase commit is in use (§14).
+ *
+ * A sequence is not MVCC: a new word is seen at once by every transaction, also by REPEATABLE READ ones.
+ * All writers of the word but the triggers are the one daemon of the installation.
+ */
+import type { Session } from '../../pg/session.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
+import { type SegmentNumber, segmentNumbers } from './delta.ts';
+
+export interface ControlWord {
+  /** Seconds since 1970, by the clock of the database. */
+  readonly deadlineS: number;
+  readonly isOff: boolean;
+  readonly isArmed: boolean;
+  readonly segment: SegmentNumber;
+}
+
+/** How far ahead the deadline is set; it is renewed long before. */
+const captureWithoutDaemonS = 30 * 24 * 3600;
+
+const deadline: Sql = sql`(extract(epoch from clock_timestamp())::bigint + ${sql.literal(captureWithoutDaemonS)})`;
+
+/** A fresh deadline, not armed, segment 0. */
+export const initialControlWord: Sql = sql`${deadline} * 16`;
+
+export const parseControlWord = (word: bigint): ControlWord => ({
+  deadlineS: Number(word >> 4n),
+  isOff: (word & 8n) !== 0n,
+  isArmed: (word & 4n) !== 0n,
+  segment: segmentNumbers[Number(word & 3n)] ?? 0,
+});
+
+/** The word as an expression. */
+export const controlWord = (schema: string): Sql =>
+  sql`pg_sequence_last_value(${sql.literal(`${schema}.control`)}::regclass)`;
+
+export const readControlWord = async (session: Session, schema: string): Promise<ControlWord> => {
+  const [row] = await session.query(sql`select ${controlWord(schema)} as word`);
+  return parseControlWord(BigInt(row?.['word'] ?? 0));
+};
+
+/** The parts that are given change, the others stay. One statement, so that `off` set by a trigger is hardly ever lost; it is set again if so. */
+const change = (schema: string, parts: { readonly clear: bigint; readonly set: Sql }): Sql =>
+  sql`select setval(${sql.literal(`${schema}.control`)}::regclass,
+                    (${controlWord(schema)} & ~${sql.literal(parts.clear)}::bigint) | (${parts.set})::bigint)`;
+
+export const arm = (schema: string): Sql => change(schema, { clear: 0n, set: sql`4` });
+export const disarm = (schema: string): Sql => change(schema, { clear: 4n, set: sql`0` });
+export const useSegment = (schema: string, segment: SegmentNumber): Sql =>
+  change(schema, { clear: 3n, set: sql.literal(segment) });
+/** A fresh deadline, and off cleared. */
+export const allowCapture = (schema: string): Sql =>
+  sql`select setval(${sql.literal(`${schema}.control`)}::regclass, (${controlWord(schema)} & 7) | ${deadline} * 16)`;

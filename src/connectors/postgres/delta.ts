@@ -1,0 +1,68 @@
+/**
+ * Where deltas live: a shape is a tuple of key column types, and has four segments `d_<shape>_<0..3>` that hold the
+ * deltas of all tables with such a key (engine rule R7). Readers read all four; which one is written to is
+ * told by the control word. Shape 0 has no key: its rows say that a whole table was truncated.
+ *
+ * A delta is `(tbl, k1 … kn, xid, at, sync, origin, oxid, decided)`. For a change made on this database `xid` and `at`
+ * are its transaction and that transaction's start, and the rest is null. For a version that a round of `sync` relayed,
+ * `xid` is the round's own transaction; `origin`, `oxid` and `at` say where, in which transaction and when the version
+ * was made; `decided` is the snapshot of this database in which it was decided that the version goes over its own changes.
+ */
+import type { Session } from '../../pg/session.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
+import { deltaColumn } from './table.ts';
+
+export const segmentNumbers = [0, 1, 2, 3] as const;
+export type SegmentNumber = (typeof segmentNumbers)[number];
+
+/** The shape of truncations. */
+export const truncationShape = 0;
+
+export const segmentTable = (schema: string, shape: number, segment: SegmentNumber): Sql =>
+  sql.id(schema, `d_${shape}_${segment}`);
+
+export const segmentTables = (schema: string, shape: number): readonly Sql[] =>
+  segmentNumbers.map((segment) => segmentTable(schema, shape, segment));
+
+/** `k1, k2, …` */
+export const deltaColumns = (count: number): readonly Sql[] =>
+  Array.from({ length: count }, (_, index) => deltaColumn(index));
+
+/**
+ * The number of the shape with these types, which is made if it is new. Run inside a transaction: it holds a lock that
+ * keeps others from making the same shape.
+ */
+export const ensureShape = async (
+  session: Session,
+  schema: string,
+  types: readonly string[],
+): Promise<number> => {
+  const shapes = sql.id(schema, 'shape');
+  const [, found] = await session.script(
+    sql`lock table ${shapes} in share row exclusive mode`,
+    sql`select id from ${shapes} where types = ${types}::text[]`,
+  );
+  const known = found?.[0]?.['id'];
+  if (known !== null && known !== undefined) return Number(known);
+  const [added] = await session.query(sql`
+    insert into ${shapes} (id, types)
+    select coalesce(max(id) + 1, ${truncationShape}::int), ${types}::text[] from ${shapes}
+    returning id`);
+  const shape = Number(added?.['id']);
+  await session.script(...createShape(schema, shape, types));
+  return shape;
+};
+
+const createShape = (schema: string, shape: number, types: readonly string[]): Sql[] => {
+  const names = deltaColumns(types.length);
+  const keys = names.map((name, index) => sql`${name} ${sql.verbatim(types[index] ?? '')}, `);
+  // Rows are only inserted and truncated: there is nothing to vacuum.
+  return segmentTables(schema, shape).flatMap((table) => [
+    sql`create table ${table} (
+          tbl integer not null, ${sql.join(keys, '')}
+          xid xid8 not null default pg_current_xact_id(), at timestamptz not null default now(),
+          sync uuid, origin integer, oxid xid8, decided pg_snapshot
+        ) with (autovacuum_enabled = off, fillfactor = 100)`,
+    sql`create index on ${table} (xid)`,
+  ]);
+};

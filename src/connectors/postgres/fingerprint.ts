@@ -1,0 +1,61 @@
+/**
+ * What capture triggers cannot see, found by looking at the catalogue (engine rule §10): columns and keys that
+ * changed, triggers that were disabled for a while (also within one transaction that is over: the row of pg_trigger
+ * has another xmin then), partitions that came or went with their rows.
+ *
+ * One statement, whatever the number of tables; it belongs into the transaction that reads the deltas.
+ */
+import type { Session } from '../../pg/session.ts';
+import { sql } from '../../pg/sql.ts';
+import { fingerprintOf } from './catalogue.ts';
+
+export interface Fingerprint {
+  /** That of `Table`. */
+  readonly table: string;
+  readonly triggers: string;
+  readonly children: string;
+}
+
+export type FingerprintFinding =
+  | 'relation_missing'
+  | 'columns_changed'
+  | 'capture_disturbed'
+  | 'partitions_changed';
+
+/** By the oid of the table; a table that was dropped has none. */
+export const readFingerprints = async (
+  session: Session,
+  schema: string,
+  oids: readonly string[],
+): Promise<Map<string, Fingerprint>> => {
+  const rows = await session.query(sql`
+    select c.oid, ${fingerprintOf(sql`c`)} as table,
+           (select md5(string_agg(concat_ws(',', t.oid, t.xmin, t.tgenabled), ';' order by t.oid))
+              from pg_trigger t
+              join pg_proc p on p.oid = t.tgfoid
+              join pg_namespace n on n.oid = p.pronamespace
+             where t.tgrelid = c.oid and n.nspname = ${schema}::name) as triggers,
+           (select md5(string_agg(concat_ws(',', i.inhrelid, i.xmin), ';' order by i.inhrelid))
+              from pg_partition_tree(c.oid) part
+              join pg_inherits i on i.inhrelid = part.relid
+             where part.level > 0) as children
+      from pg_class c
+     where c.oid = any(${oids}::oid[])`);
+  return new Map(
+    rows.map((row) => [
+      row['oid'] as string,
+      { table: row['table'] as string, triggers: row['triggers'] ?? '', children: row['children'] ?? '' },
+    ]),
+  );
+};
+
+/** What happened to a table between two looks, the gravest first; null when nothing did. */
+export const compareFingerprints = (
+  before: Fingerprint,
+  now: Fingerprint | undefined,
+): FingerprintFinding | null => {
+  if (now === undefined) return 'relation_missing';
+  if (now.table !== before.table) return 'columns_changed';
+  if (now.triggers !== before.triggers) return 'capture_disturbed';
+  return now.children === before.children ? null : 'partitions_changed';
+};

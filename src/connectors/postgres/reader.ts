@@ -1,0 +1,240 @@
+/**
+ * Reading a source: one REPEATABLE READ, READ ONLY transaction per round, whose snapshot is the next position.
+ *
+ * - Everything of a round is read in that snapshot: positions, keys, rows.
+ * - `finish` must have succeeded before any database commits what was read: no table was rewritten under the
+ *   snapshot (engine rule §3), and the source cannot lose what it showed (§1).
+ */
+import type { Readable } from 'node:stream';
+import { ReplicationError } from '../../model/errors.ts';
+import type { RelationId, RelationName, SyncId } from '../../model/topology.ts';
+import type { Row, Session } from '../../pg/session.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
+import { segmentTables, truncationShape } from './delta.ts';
+import { changedKeys, type EntryScope, heldVersions } from './entries.ts';
+import { decodePosition, isBeyond, type Position, selectPositions, type Snapshot } from './position.ts';
+import { readSequences, type SequenceValue } from './sequences.ts';
+import type { StagePlan } from './stage.ts';
+import { deltaColumn, keyMatches, relationOf, type Table, type TableKey } from './table.ts';
+
+/** A captured table of the sync on this source. */
+export interface SourceTable {
+  readonly id: RelationId;
+  readonly shape: number;
+  readonly table: Table;
+}
+
+/** A version that stands for a whole table: a truncation, or (as xid 0 at the epoch) the start of a copy. */
+export interface BaseVersion {
+  readonly xid: string;
+  /** As the server wrote it. */
+  readonly at: string;
+}
+
+export const copyVersion: BaseVersion = { xid: '0', at: 'epoch' };
+
+export interface TableChanges {
+  readonly changeCount: number;
+  readonly hasRelayed: boolean;
+  readonly truncation: BaseVersion | null;
+}
+
+export interface Opening {
+  readonly snapshot: Snapshot;
+  /** Where the log stood after the snapshot was taken: what must be flushed before anything commits elsewhere. */
+  readonly lsn: string;
+  /** This database's own positions in the sync, in the same snapshot. */
+  readonly positions: readonly Position[];
+}
+
+/** What one database gets of one table. */
+export interface RowRequest {
+  readonly scope: EntryScope;
+  readonly source: Table;
+  readonly plan: StagePlan;
+  /** Null: the changed rows. Else the whole table, as of this version where nothing newer is known of a row. */
+  readonly base: BaseVersion | null;
+  /** The reader of the rows is a source itself. */
+  readonly forSource: boolean;
+}
+
+export class PostgresReader {
+  readonly #session: Session;
+  readonly #schema: string;
+
+  constructor(session: Session, schema: string) {
+    this.#session = session;
+    this.#schema = schema;
+  }
+
+  async begin(sync: SyncId): Promise<Opening> {
+    const [, snapshot, positions] = await this.#session.script(
+      sql`begin isolation level repeatable read read only`,
+      sql`select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
+      selectPositions(this.#schema, sync),
+    );
+    const [taken] = snapshot ?? [];
+    return {
+      snapshot: taken?.['snapshot'] ?? '',
+      lsn: taken?.['lsn'] ?? '',
+      positions: (positions ?? []).map(decodePosition),
+    };
+  }
+
+  /** Which of the tables have changes that the snapshot `since` does not see. */
+  async changes(tables: readonly SourceTable[], since: Snapshot, sync: SyncId): Promise<Map<RelationId, TableChanges>> {
+    if (tables.length === 0) return new Map();
+    const [counts, truncations] = await this.#session.script(
+      this.#countChanges(tables, since, sync),
+      this.#newestTruncations(tables, since),
+    );
+    const truncated = new Map((truncations ?? []).map((row) => [Number(row['tbl']), baseVersionOf(row)]));
+    const counted = new Map((counts ?? []).map((row) => [Number(row['tbl']), row]));
+    const changed = tables.filter(({ id }) => counted.has(id) || truncated.has(id));
+    return new Map(
+      changed.map(({ id }) => [
+        id,
+        {
+          changeCount: Number(counted.get(id)?.['changes'] ?? 0),
+          hasRelayed: Number(counted.get(id)?.['relayed'] ?? 0) > 0,
+          truncation: truncated.get(id) ?? null,
+        },
+      ]),
+    );
+  }
+
+  /** The rows as binary COPY data, in the columns of the stage. */
+  rows(request: RowRequest): Readable {
+    return this.#session.copyOut(sql`copy (${selectRows(request)}) to stdout with (format binary)`);
+  }
+
+  /** All rows in the table's own columns, for an empty table. */
+  wholeTable(source: Table, plan: StagePlan): Readable {
+    const columns = sql.join(plan.columns.map(({ read }) => read));
+    return this.#session.copyOut(
+      sql`copy (select ${columns} from ${relationOf(source)} t) to stdout with (format binary)`,
+    );
+  }
+
+  /**
+   * Ends the transaction.
+   * @throws ReplicationError `table_rewritten`
+   */
+  async finish(tablesRead: readonly Table[], lsn: string): Promise<void> {
+    const oids = tablesRead.map(({ oid }) => oid);
+    const [rewritten, flushed] = await this.#session.script(
+      sql`
+      select c.oid::regclass::text as relation
+        from pg_catalog.pg_class c
+       where c.oid in (select relid from unnest(${oids}::oid[]) root, lateral pg_catalog.pg_partition_tree(root)
+                       union all select unnest(${oids}::oid[]))
+         and c.relfilenode is distinct from coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)`,
+      sql`select pg_catalog.pg_current_wal_flush_lsn() >= ${lsn}::pg_lsn as flushed`,
+      sql`commit`,
+    );
+    const [moved] = rewritten ?? [];
+    if (moved !== undefined) throw tableRewritten(moved);
+    if (flushed?.[0]?.['flushed'] !== 't') await this.#flush();
+  }
+
+  async abandon(): Promise<void> {
+    await this.#session.script(sql`rollback`);
+  }
+
+  /** Current value and whether it has been used; sequences are outside of every snapshot. */
+  async sequences(names: readonly RelationName[]): Promise<SequenceValue[]> {
+    return readSequences(this.#session, names);
+  }
+
+  /** A commit record that has to be flushed takes everything before it along; an xid alone would not. */
+  async #flush(): Promise<void> {
+    await this.#session.query(sql`select pg_catalog.pg_logical_emit_message(true, 'tahr', '')`);
+  }
+
+  #countChanges(tables: readonly SourceTable[], since: Snapshot, sync: SyncId): Sql {
+    const ids = tables.map(({ id }) => id);
+    const segments = [...new Set(tables.map(({ shape }) => shape))].flatMap((shape) => segmentTables(this.#schema, shape));
+    const rows = segments.map(
+      (segment) => sql`
+      select tbl, origin from ${segment}
+       where ${isBeyond(sql`xid`, since)} and tbl = any (${ids}::integer[])
+         and (origin is null or sync = ${sync}::uuid)`,
+    );
+    return sql`
+      select tbl, count(*) as changes, count(origin) as relayed
+        from (${sql.join(rows, ' union all ')}) e
+       group by tbl`;
+  }
+
+  #newestTruncations(tables: readonly SourceTable[], since: Snapshot): Sql {
+    const ids = tables.map(({ id }) => id);
+    const rows = segmentTables(this.#schema, truncationShape).map(
+      (segment) => sql`
+      select tbl, xid, at from ${segment}
+       where ${isBeyond(sql`xid`, since)} and tbl = any (${ids}::integer[]) and origin is null`,
+    );
+    return sql`
+      select distinct on (tbl) tbl, xid::text, at::text
+        from (${sql.join(rows, ' union all ')}) e
+       order by tbl, e.at desc, e.xid desc`;
+  }
+}
+
+const selectRows = (request: RowRequest): Sql =>
+  request.base === null ? selectChangedRows(request) : selectWholeTable(request, request.base);
+
+const selectChangedRows = ({ scope, source, plan, forSource }: RowRequest): Sql => {
+  const key = scope.key;
+  const keys = plan.isArbitrated ? heldVersions(scope, forSource) : changedKeys(scope);
+  const version = plan.isArbitrated
+    ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.knows,`
+    : sql.empty;
+  return sql`
+    select ${version} ${deltaKeys(key)}, ${isPresent(key)} as present ${rowColumns(plan)}
+      from (${keys}) d
+      left join ${relationOf(source)} t on ${keyMatches(key, sql`t`, sql`d`)}`;
+};
+
+/** Keys that were changed and are gone are sent too: their versions count against other sources' changes. */
+const selectWholeTable = ({ scope, source, plan, forSource }: RowRequest, base: BaseVersion): Sql => {
+  const key = scope.key;
+  const tableKeys = key.columns.map((column) => sql`t.${sql.id(column.name)}::${sql.verbatim(column.deltaType)}`);
+  if (!plan.isArbitrated)
+    return sql`select ${sql.join(tableKeys)}, true as present ${rowColumns(plan)} from ${relationOf(source)} t`;
+  const keys = tableKeys.map((tableKey, index) => sql`coalesce(${tableKey}, d.${deltaColumn(index)})`);
+  const isNewer = sql`(d.oxid is not null and (d.at, d.oxid) >= (${base.at}::timestamptz, ${base.xid}::xid8))`;
+  return sql`
+    select ${scope.holder}::integer,
+           case when ${isNewer} then d.origin else ${scope.holder}::integer end,
+           case when ${isNewer} then d.oxid else ${base.xid}::xid8 end,
+           case when ${isNewer} then d.at else ${base.at}::timestamptz end,
+           case when ${isNewer} then d.knows else ${knowersOfBase(scope, base)} end,
+           ${sql.join(keys)}, ${isPresent(key)} as present ${rowColumns(plan)}
+      from ${relationOf(source)} t
+      full join (${heldVersions(scope, forSource)}) d on ${keyMatches(key, sql`t`, sql`d`)}`;
+};
+
+/** A copy is known to everybody: any change that somebody holds supersedes it. */
+export const knowersOfBase = (scope: EntryScope, base: BaseVersion): Sql => {
+  const peers = scope.peers.map(({ id, knows }) =>
+    base === copyVersion
+      ? sql`${id}::integer`
+      : sql`case when pg_catalog.pg_visible_in_snapshot(${base.xid}::xid8, ${knows}::pg_snapshot) then ${id}::integer end`,
+  );
+  return sql`pg_catalog.array_remove(array[${sql.join([sql`${scope.holder}::integer`, ...peers])}], null)`;
+};
+
+const deltaKeys = (key: TableKey): Sql => sql.join(key.columns.map((_, index) => sql`d.${deltaColumn(index)}`));
+
+/** The first column of a key is never NULL in a row that exists. */
+const isPresent = (key: TableKey): Sql => sql`(t.${sql.id(key.columns[0]?.name ?? '')} is not null)`;
+
+const rowColumns = (plan: StagePlan): Sql => sql.join(plan.columns.map(({ read }) => sql`, ${read}`), '');
+
+const baseVersionOf = (row: Row): BaseVersion => ({ xid: row['xid'] ?? '', at: row['at'] ?? '' });
+
+const tableRewritten = (row: Row): ReplicationError =>
+  new ReplicationError('table_rewritten', {
+    message: `Table ${row['relation']} was rewritten while it was being read.`,
+    facts: { table: row['relation'] ?? '' },
+  });

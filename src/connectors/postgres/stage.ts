@@ -1,0 +1,149 @@
+/**
+ * The stage: a temporary table on the database that is written, filled by COPY from a source and then applied
+ * by statements over sets. It lives as long as the session, so that rounds leave no trace in the catalogue, and
+ * is emptied by each commit.
+ *
+ * Columns: `k1`, `k2` … the key as deltas keep it; `present`, whether the source has the row; `c1`, `c2` … the row.
+ * A stage that several sources fill also has `src` (the database that sent the row), the version that the row has there
+ * (`origin`, `oxid`, `at`) and `knows` (the sources whose positions cover that version). `n` numbers the rows and `fate`
+ * says what the verdict made of them; neither is sent.
+ */
+import { ReplicationError } from '../../model/errors.ts';
+import { formatRelation, type RelationId } from '../../model/topology.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
+import { type Column, deltaColumn, sentColumns, type Table, type TableKey } from './table.ts';
+
+/** A column of a row on its way: read as `read` at the source, staged as `stageType`, written as `value`. */
+export interface StageColumn {
+  readonly name: string;
+  readonly stageType: string;
+  /** At the source, of the table under the alias `t`. */
+  readonly read: Sql;
+  /** On the written database, of the stage under the alias `s`, in the base type of the column. */
+  readonly value: Sql;
+  /** The same column of the table under the alias `t`, in the same type. */
+  readonly current: Sql;
+  readonly isKey: boolean;
+}
+
+export interface StagePlan {
+  readonly id: RelationId;
+  readonly table: Table;
+  readonly key: TableKey;
+  readonly stage: Sql;
+  readonly columns: readonly StageColumn[];
+  /** Several sources fill it, or the database is written by applications too: rows carry their versions. */
+  readonly isArbitrated: boolean;
+  /** Rows may go straight into an empty table: every column has the same wire form there. */
+  readonly fitsTableDirectly: boolean;
+}
+
+export const fates = { apply: 0, lost: 1 } as const;
+
+/**
+ * How the rows of `source` get into `target`, column by column, by name.
+ * @throws ReplicationError `schema_differs`, `relation_without_key`
+ */
+export const planStage = (options: {
+  readonly id: RelationId;
+  readonly source: Table;
+  readonly target: Table;
+  readonly isArbitrated: boolean;
+}): StagePlan => {
+  const { id, source, target, isArbitrated } = options;
+  const key = requireKey(source);
+  const targetColumns = new Map(target.columns.map((column) => [column.name, column]));
+  const keyNames = new Set(key.columns.map(({ name }) => name));
+  const columns = sentColumns(source).flatMap((column) => {
+    const counterpart = targetColumns.get(column.name);
+    if (counterpart === undefined) throw columnMissing(target, column);
+    return counterpart.isGenerated ? [] : [{ column, counterpart }];
+  });
+  return {
+    id,
+    table: target,
+    key: requireKey(target),
+    stage: sql.id('pg_temp', `stage_${id}`),
+    columns: columns.map(({ column, counterpart }, index) =>
+      stageColumn({ index, source: column, target: counterpart, isKey: keyNames.has(column.name) }),
+    ),
+    isArbitrated,
+    fitsTableDirectly: columns.every(
+      ({ column, counterpart }) => column.transport === 'binary' && column.baseType === counterpart.baseType,
+    ),
+  };
+};
+
+const requireKey = (table: Table): TableKey => {
+  if (table.key !== null) return table.key;
+  throw new ReplicationError('relation_without_key', {
+    message: `Table ${formatRelation(table.relation)} cannot be replicated by deltas: ${table.keyProblem}.`,
+  });
+};
+
+const columnMissing = (target: Table, column: Column): ReplicationError =>
+  new ReplicationError('schema_differs', {
+    message: `Table ${formatRelation(target.relation)} has no column "${column.name}" (${column.type}) on the database that is written.`,
+    facts: { table: formatRelation(target.relation), column: column.name },
+  });
+
+const stageColumn = (options: {
+  readonly index: number;
+  readonly source: Column;
+  readonly target: Column;
+  readonly isKey: boolean;
+}): StageColumn => {
+  const { index, source, target, isKey } = options;
+  const base = sql.verbatim(target.baseType);
+  const stageType = stageTypeOf(source, target);
+  const staged = sql`s.${sql.id(`c${index + 1}`)}`;
+  const read = sql`t.${sql.id(source.name)}`;
+  const current = sql`t.${sql.id(target.name)}`;
+  return {
+    name: source.name,
+    stageType,
+    read: source.transport === 'text' ? sql`${read}::pg_catalog.text` : read,
+    value: stageType === target.baseType ? staged : sql`${staged}::${base}`,
+    current: target.type === target.baseType ? current : sql`${current}::${base}`,
+    isKey,
+  };
+};
+
+/** Built-in types have one binary form everywhere, so the source's type is staged; other types go by name. */
+const stageTypeOf = (source: Column, target: Column): string => {
+  if (source.transport === 'text') return 'text';
+  return isBuiltIn(source.baseType) ? source.baseType : target.baseType;
+};
+
+/** With `search_path = pg_catalog` every other schema is written out. */
+const isBuiltIn = (type: string): boolean => !type.includes('.');
+
+const versionColumns: readonly (readonly [string, string])[] = [
+  ['src', 'integer'],
+  ['origin', 'integer'],
+  ['oxid', 'xid8'],
+  ['at', 'timestamptz'],
+  ['knows', 'integer[]'],
+];
+
+/** The columns that the source fills, in the order in which it sends them. */
+export const stagedColumnNames = (plan: StagePlan): Sql =>
+  sql.join([
+    ...(plan.isArbitrated ? versionColumns.map(([name]) => sql.id(name)) : []),
+    ...plan.key.columns.map((_, index) => deltaColumn(index)),
+    sql.id('present'),
+    ...plan.columns.map((_, index) => sql.id(`c${index + 1}`)),
+  ]);
+
+/** Creates the stage for this session. */
+export const createStage = (plan: StagePlan): Sql => {
+  const columns = [
+    ...(plan.isArbitrated ? [['n', 'integer generated always as identity'] as const, ...versionColumns] : []),
+    ['fate', `smallint not null default ${fates.apply}`] as const,
+    ...plan.key.columns.map((column, index) => [`k${index + 1}`, column.deltaType] as const),
+    ['present', 'boolean'] as const,
+    ...plan.columns.map((column, index) => [`c${index + 1}`, column.stageType] as const),
+  ];
+  const definitions = columns.map(([name, type]) => sql`${sql.id(name)} ${sql.verbatim(type)}`);
+  return sql`create temporary table ${sql.id(`stage_${plan.id}`)} (${sql.join(definitions)}) on commit delete rows`;
+};

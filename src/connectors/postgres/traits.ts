@@ -1,0 +1,99 @@
+/** What a server and its role allow: read when a sync is validated. */
+import { isReplicationError } from '../../model/errors.ts';
+import type { RelationName } from '../../model/topology.ts';
+import type { Session } from '../../pg/session.ts';
+import { sql } from '../../pg/sql.ts';
+
+export interface Traits {
+  /** As `server_version_num`. */
+  readonly version: number;
+  readonly isInRecovery: boolean;
+  readonly encoding: string;
+  /** The role may set session_replication_role. */
+  readonly hasReplicaRole: boolean;
+  /** The role may create a schema. */
+  readonly mayCreateSchema: boolean;
+  readonly schemaExists: boolean;
+  /** The name of a publication FOR ALL TABLES, or null. */
+  readonly publicationForAllTables: string | null;
+  readonly hasTempFileLimit: boolean;
+}
+
+export const readTraits = async (session: Session, schema: string): Promise<Traits> => {
+  const [row] = await session.query(sql`
+    select pg_is_in_recovery() as is_in_recovery, current_setting('server_encoding') as encoding,
+           has_database_privilege(current_database(), 'CREATE') as may_create_schema,
+           to_regnamespace(${schema}) is not null as schema_exists,
+           (select min(pubname) from pg_publication where puballtables) as publication,
+           current_setting('temp_file_limit') <> '-1' as has_temp_file_limit`);
+  return {
+    version: session.serverVersion,
+    isInRecovery: row?.['is_in_recovery'] === 't',
+    encoding: row?.['encoding'] as string,
+    hasReplicaRole: await mayBeReplica(session),
+    mayCreateSchema: row?.['may_create_schema'] === 't',
+    schemaExists: row?.['schema_exists'] === 't',
+    publicationForAllTables: row?.['publication'] ?? null,
+    hasTempFileLimit: row?.['has_temp_file_limit'] === 't',
+  };
+};
+
+/** Found out by trying: providers grant it in ways of their own. */
+const mayBeReplica = async (session: Session): Promise<boolean> => {
+  try {
+    await session.script(sql`begin`, sql`set local session_replication_role = 'replica'`);
+    return true;
+  } catch (error) {
+    if (isReplicationError(error, 'privilege_missing')) return false;
+    throw error;
+  } finally {
+    await session.script(sql`rollback`);
+  }
+};
+
+export const tablePrivileges = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRIGGER'] as const;
+export type TablePrivilege = (typeof tablePrivileges)[number];
+
+/** The privileges of the role on each table, by oid; none where it may not use the schema. */
+export const readTablePrivileges = async (
+  session: Session,
+  oids: readonly string[],
+): Promise<Map<string, ReadonlySet<TablePrivilege>>> => {
+  const rows = await session.query(sql`
+    select c.oid, coalesce(json_agg(p.name) filter (where has_table_privilege(c.oid, p.name)
+                                          and has_schema_privilege(c.relnamespace, 'USAGE')), '[]') as held
+      from pg_class c cross join unnest(${tablePrivileges}::text[]) as p (name)
+     where c.oid = any(${oids}::oid[])
+     group by c.oid`);
+  return new Map(
+    rows.map((row) => [row['oid'] as string, new Set(JSON.parse(row['held'] as string) as TablePrivilege[])]),
+  );
+};
+
+export interface SequenceFacts {
+  readonly increment: string;
+  readonly mayRead: boolean;
+  readonly maySet: boolean;
+}
+
+/** In the order of the names; null where there is no such sequence. */
+export const readSequenceFacts = async (
+  session: Session,
+  names: readonly RelationName[],
+): Promise<(SequenceFacts | null)[]> => {
+  const rows = await session.query(sql`
+    select q.seqincrement as increment,
+           has_schema_privilege(n.oid, 'USAGE') and has_sequence_privilege(c.oid, 'SELECT') as may_read,
+           has_schema_privilege(n.oid, 'USAGE') and has_sequence_privilege(c.oid, 'UPDATE') as may_set
+      from unnest(${names.map(({ schema }) => schema)}::text[], ${names.map(({ name }) => name)}::text[])
+           with ordinality as wanted (schema, name, place)
+      left join pg_namespace n on n.nspname = wanted.schema
+      left join pg_class c on c.relnamespace = n.oid and c.relname = wanted.name
+      left join pg_sequence q on q.seqrelid = c.oid
+     order by wanted.place`);
+  return rows.map((row) => {
+    const increment = row['increment'];
+    if (increment === null || increment === undefined) return null;
+    return { increment, mayRead: row['may_read'] === 't', maySet: row['may_set'] === 't' };
+  });
+};

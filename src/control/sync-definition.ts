@@ -1,0 +1,103 @@
+/**
+ * The syncs as the engine takes them: with members and relations, read by one query and so as of one moment.
+ */
+import { z } from 'zod';
+import {
+  type ActiveStatus,
+  connectionStatuses,
+  type DatabaseId,
+  type DatabaseName,
+  type Member,
+  type OneTimeCopy,
+  type RelationId,
+  roles,
+  type SyncDefinition,
+  type SyncId,
+  type SyncName,
+  type SyncRelation,
+} from '../model/topology.ts';
+import { sql } from '../pg/sql.ts';
+import type { Db } from './db.ts';
+import { notFound } from './name.ts';
+import { boolean, integer, integerAs, json, nullable, row, text, textAs } from './row.ts';
+
+const memberSchema = z.object({
+  role: z.enum(roles),
+  database: z.object({
+    id: z.int().transform((id) => id as DatabaseId),
+    name: z.string().transform((name) => name as DatabaseName),
+    status: z.enum(connectionStatuses),
+    parameters: z.record(z.string(), z.string()),
+    makedelta: z.boolean(),
+  }),
+});
+
+const relationSchema = z.object({
+  id: z.int().transform((id) => id as RelationId),
+  kind: z.enum(['table', 'sequence']),
+  relation: z.object({ schema: z.string(), name: z.string() }),
+  keyIndex: z.string().nullable(),
+  conflictStrategy: z.string().nullable(),
+  makedelta: z.boolean().nullable(),
+});
+
+const definitionRow = row({
+  id: textAs<SyncId>(),
+  name: textAs<SyncName>(),
+  status: textAs<ActiveStatus>(),
+  isPaused: boolean,
+  relgroup: text,
+  dbgroup: text,
+  members: json<Member[]>(z.array(memberSchema)),
+  relations: json<SyncRelation[]>(z.array(relationSchema)),
+  conflictStrategy: text,
+  autokick: boolean,
+  checktimeMs: nullable(integer),
+  onetimecopy: integerAs<OneTimeCopy>(),
+  copyGeneration: integer,
+});
+
+const definitions = sql`
+  select s.id, s.name, s.status, s.is_paused as "isPaused", rg.name as relgroup, dg.name as dbgroup,
+         s.conflict_strategy as "conflictStrategy", s.autokick, s.checktime_ms as "checktimeMs",
+         s.onetimecopy, s.copy_generation as "copyGeneration",
+         coalesce(
+           (select json_agg(json_build_object(
+                     'role', m.role,
+                     'database', json_build_object(
+                       'id', d.id, 'name', d.name, 'status', d.status,
+                       'parameters', d.parameters, 'makedelta', d.makedelta))
+                   order by m.position)
+              from dbgroup_member m
+              join db d on d.id = m.db
+             where m.dbgroup = s.dbgroup),
+           '[]') as members,
+         coalesce(
+           (select json_agg(json_build_object(
+                     'id', r.id, 'kind', r.kind,
+                     'relation', json_build_object('schema', r.schema_name, 'name', r.name),
+                     'keyIndex', r.key_index, 'conflictStrategy', r.conflict_strategy, 'makedelta', r.makedelta)
+                   order by m.position)
+              from relgroup_member m
+              join relation r on r.id = m.relation
+             where m.relgroup = s.relgroup),
+           '[]') as relations
+    from sync s
+    join relgroup rg on rg.id = s.relgroup
+    join dbgroup dg on dg.id = s.dbgroup
+`;
+
+/** All syncs, also inactive ones, by name. */
+export const loadSyncDefinitions = (db: Db): Promise<SyncDefinition[]> =>
+  db.many(definitionRow, sql`${definitions} order by s.name`);
+
+/** Upper and lower case are the same in the name of a sync. */
+export const findSyncDefinition = (db: Db, name: string): Promise<SyncDefinition | null> =>
+  db.maybeOne(definitionRow, sql`${definitions} where lower(s.name) = lower(${name}::text)`);
+
+/** @throws ReplicationError `not_found` */
+export const loadSyncDefinition = async (db: Db, name: string): Promise<SyncDefinition> => {
+  const found = await findSyncDefinition(db, name);
+  if (found === null) throw notFound('sync', name, 'syncs');
+  return found;
+};

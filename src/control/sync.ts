@@ -1,0 +1,87 @@
+/**
+ * Table `sync`: what is replicated between whom, and how. Written by commands; the engine reads it through
+ * `sync-definition.ts`. A sync that is removed and added again has another id, and starts afresh.
+ */
+import type { ActiveStatus, OneTimeCopy, SyncDefinition, SyncId } from '../model/topology.ts';
+import { type Sql, sql } from '../pg/sql.ts';
+import type { Db } from './db.ts';
+import { dbGroupId } from './dbgroup.ts';
+import { alreadyExists, checkName } from './name.ts';
+import { relGroupId } from './relgroup.ts';
+import { row, textAs } from './row.ts';
+import { findSyncDefinition, loadSyncDefinition } from './sync-definition.ts';
+import { assignments } from './update.ts';
+
+export interface NewSync {
+  readonly name: string;
+  readonly relgroup: string;
+  readonly dbgroup: string;
+  readonly status: ActiveStatus;
+  readonly conflictStrategy: string;
+  readonly autokick: boolean;
+  readonly checktimeMs: number | null;
+  /** 1 and 2 ask for a copy at once. */
+  readonly onetimecopy: OneTimeCopy;
+}
+
+/** What is left out stays as it is. */
+export type SyncChanges = Partial<Omit<NewSync, 'name'> & { readonly isPaused: boolean }>;
+
+/** @throws ReplicationError `name_invalid`, `already_exists`; `not_found` for the groups */
+export const addSync = async (db: Db, added: NewSync): Promise<SyncDefinition> => {
+  checkName('sync', added.name);
+  const existing = await findSyncDefinition(db, added.name);
+  if (existing !== null) throw alreadyExists('sync', existing.name);
+  const relgroup = await relGroupId(db, added.relgroup);
+  const dbgroup = await dbGroupId(db, added.dbgroup);
+  await db.run(sql`
+    insert into sync (name, relgroup, dbgroup, status, conflict_strategy, autokick, checktime_ms, onetimecopy, copy_generation)
+    values (
+      ${added.name}::text, ${relgroup}::integer, ${dbgroup}::integer, ${added.status}::text,
+      ${added.conflictStrategy}::text, ${added.autokick}::boolean, ${added.checktimeMs}::bigint,
+      ${added.onetimecopy}::smallint, ${added.onetimecopy === 0 ? 0 : 1}::integer
+    )
+  `);
+  return loadSyncDefinition(db, added.name);
+};
+
+/**
+ * `onetimecopy` 1 or 2 asks for a copy, each time that it is given: `copyGeneration` rises.
+ * @throws ReplicationError `not_found` for the sync or its groups
+ */
+export const updateSync = async (db: Db, name: string, changes: SyncChanges): Promise<SyncDefinition> => {
+  const before = await loadSyncDefinition(db, name);
+  const set = assignments({ ...(await groupChanges(db, changes)), ...ownChanges(changes) });
+  if (set !== null) await db.run(sql`update sync set ${set} where id = ${before.id}::uuid`);
+  return loadSyncDefinition(db, name);
+};
+
+const groupChanges = async (db: Db, changes: SyncChanges): Promise<Record<string, Sql | null>> => ({
+  relgroup: changes.relgroup === undefined ? null : sql`${await relGroupId(db, changes.relgroup)}::integer`,
+  dbgroup: changes.dbgroup === undefined ? null : sql`${await dbGroupId(db, changes.dbgroup)}::integer`,
+});
+
+const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
+  status: changes.status === undefined ? null : sql`${changes.status}::text`,
+  is_paused: changes.isPaused === undefined ? null : sql`${changes.isPaused}::boolean`,
+  conflict_strategy: changes.conflictStrategy === undefined ? null : sql`${changes.conflictStrategy}::text`,
+  autokick: changes.autokick === undefined ? null : sql`${changes.autokick}::boolean`,
+  checktime_ms: changes.checktimeMs === undefined ? null : sql`${changes.checktimeMs}::bigint`,
+  onetimecopy: changes.onetimecopy === undefined ? null : sql`${changes.onetimecopy}::smallint`,
+  copy_generation:
+    changes.onetimecopy === undefined || changes.onetimecopy === 0 ? null : sql`copy_generation + 1`,
+});
+
+/**
+ * Removes the sync with its state, history, kicks and notices. Its groups and its conflict log stay.
+ * @throws ReplicationError `not_found`
+ */
+export const removeSync = async (db: Db, name: string): Promise<SyncDefinition> => {
+  const removed = await loadSyncDefinition(db, name);
+  const syncId = row({ id: textAs<SyncId>() });
+  const { id } = await db.one(syncId, sql`delete from sync where id = ${removed.id}::uuid returning id`);
+  await db.run(sql`delete from sync_state where sync = ${id}::uuid`);
+  await db.run(sql`delete from round where sync = ${id}::uuid`);
+  await db.run(sql`delete from notice where sync = ${id}::uuid`);
+  return removed;
+};

@@ -1,0 +1,207 @@
+/** A written database in a round: filled stage by stage while the sources are open, then applied in one go. */
+import { recordConflicts, markLost, relayVersions } from '../../connectors/postgres/contest.ts';
+import { copyVersion } from '../../connectors/postgres/reader.ts';
+import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
+import { type AppliedRows, PostgresWriter } from '../../connectors/postgres/writer.ts';
+import type { Sql } from '../../pg/sql.ts';
+import { formatRelation, sources as sourcesOf } from '../../model/topology.ts';
+import type { Lease } from '../../pg/pool.ts';
+import { parseStrategy, type Strategy } from '../plan/strategy.ts';
+import type { Delivery, RowStream, TableDelivery } from '../read/delivery.ts';
+import type { RoundContext } from '../round.ts';
+import { decide } from './decide.ts';
+
+export interface Destination {
+  readonly writer: PostgresWriter;
+  readonly lease: Lease;
+  /** The tables that were staged; those that were filled directly need no more. */
+  readonly staged: readonly TableDelivery[];
+}
+
+export type AppliedCounts = AppliedRows & { readonly conflicts: number };
+
+interface LoadOptions {
+  readonly context: RoundContext;
+  readonly delivery: Delivery;
+  readonly lease: Lease;
+}
+
+/** Opens the transaction and brings the rows over. */
+export const loadRound = async ({ context, delivery, lease }: LoadOptions): Promise<Destination> => {
+  const writer = new PostgresWriter(lease.session, {
+    schema: context.schema,
+    hasWriters: delivery.member.role === 'source',
+  });
+  try {
+    await writer.begin();
+    const staged: TableDelivery[] = [];
+    let bytes = 0;
+    for (const [index, table] of delivery.tables.entries()) {
+      const report = (more: number): void => {
+        bytes += more;
+        context.onProgress({
+          database: delivery.member.database.id,
+          isCopy: delivery.isCopy,
+          tablesDone: index,
+          tablesTotal: delivery.tables.length,
+          bytes,
+        });
+      };
+      if (await loadTable({ writer, delivery, table, report })) staged.push(table);
+    }
+    return { writer, lease, staged };
+  } catch (error) {
+    lease.discard();
+    throw error;
+  }
+};
+
+interface TableLoad {
+  readonly writer: PostgresWriter;
+  readonly delivery: Delivery;
+  readonly table: TableDelivery;
+  readonly report: (bytes: number) => void;
+}
+
+/** @returns whether the table was staged */
+const loadTable = async ({ writer, delivery, table, report }: TableLoad): Promise<boolean> => {
+  const { plan, streams } = table;
+  const isWhole = streams.some(({ base }) => base === copyVersion);
+  const isEmpty = isWhole && (await writer.isEmpty(plan));
+  const isDirect =
+    isEmpty && delivery.member.role === 'target' && streams.length === 1 && plan.fitsTableDirectly;
+  const [only] = streams;
+  if (isDirect && only !== undefined) {
+    await writer.loadTable(plan, only.source.reader.wholeTable(only.table, plan), report);
+    return false;
+  }
+  for (const stream of streams) await loadStream({ writer, delivery, table, report }, stream, isEmpty);
+  return true;
+};
+
+const loadStream = async (
+  { writer, delivery, table, report }: TableLoad,
+  stream: RowStream,
+  isEmpty: boolean,
+): Promise<void> => {
+  const { plan } = table;
+  const isKept = stream.base === copyVersion && table.onlyIfEmpty && !isEmpty;
+  const base = isKept ? null : stream.base;
+  const request = {
+    scope: stream.scope,
+    source: stream.table,
+    plan,
+    base,
+    forSource: delivery.member.role === 'source',
+  };
+  await writer.load(plan, stream.source.reader.rows(request), report);
+  if (base === null) return;
+  const { holder, peers } = stream.scope;
+  await writer.stageAbsentRows(
+    plan,
+    plan.isArbitrated
+      ? {
+          src: holder,
+          oxid: base.xid,
+          at: base.at,
+          knows: base === copyVersion ? [holder, ...peers.map(({ id }) => id)] : [holder],
+        }
+      : null,
+  );
+};
+
+interface ApplyOptions {
+  readonly context: RoundContext;
+  readonly delivery: Delivery;
+  readonly destination: Destination;
+  readonly sequences: readonly SequenceValue[];
+}
+
+/** Applies what was staged and commits. The connection is given up after a failure: its state is not known. */
+export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> => {
+  const { context, delivery, destination, sequences } = options;
+  const { writer, lease, staged } = destination;
+  try {
+    const moved = delivery.nextPositions.filter((position) => isRead(delivery, position.source, context));
+    await writer.movePositions(context.sync.id, moved);
+    const since = await writer.lock(staged.map(({ plan }) => plan));
+    const counts: AppliedCounts = { inserted: 0, updated: 0, deleted: 0, conflicts: 0 };
+    let total = counts;
+    for (const table of staged) {
+      const conflicts = table.plan.isArbitrated ? await settleContests(options, table, since) : 0;
+      const applied = await writer.apply(table.plan, since, table.local);
+      total = {
+        inserted: total.inserted + applied.inserted,
+        updated: total.updated + applied.updated,
+        deleted: total.deleted + applied.deleted,
+        conflicts: total.conflicts + conflicts,
+      };
+    }
+    await writer.advanceSequences(sequences);
+    await writer.commit();
+    return total;
+  } catch (error) {
+    lease.discard();
+    throw error;
+  }
+};
+
+/** The positions of sources that were present move. */
+const isRead = (delivery: Delivery, source: number, context: RoundContext): boolean =>
+  source !== delivery.member.database.id && context.sources.some(({ database }) => database.id === source);
+
+const settleContests = async (
+  { context, destination, delivery }: ApplyOptions,
+  table: TableDelivery,
+  since: string,
+): Promise<number> => {
+  const { writer } = destination;
+  const { plan, local } = table;
+  const { text, strategy } = strategyOf(context, plan.id);
+  const names = new Map(context.sync.members.map(({ database }) => [database.id, database.name]));
+  let conflictCount = 0;
+  for await (const contested of writer.contested(plan, local)) {
+    const decisions = decide({ contested, strategy, names, table: formatRelation(plan.table.relation) });
+    conflictCount += decisions.conflictCount;
+    const statements: Sql[] = [];
+    if (decisions.records.length > 0)
+      statements.push(
+        recordConflicts({
+          schema: context.schema,
+          sync: context.sync.id,
+          plan,
+          strategy: text,
+          versions: decisions.records,
+        }),
+      );
+    if (decisions.relayed.length > 0 && local !== null)
+      statements.push(
+        relayVersions({
+          plan,
+          scope: local.scope,
+          segment: writer.segment,
+          decided: since,
+          stageRows: decisions.relayed,
+        }),
+      );
+    if (decisions.lost.length > 0) statements.push(markLost(plan, decisions.lost));
+    await writer.execute(...statements);
+  }
+  return delivery.member.role === 'source' ? conflictCount : 0;
+};
+
+const strategyOf = (
+  context: RoundContext,
+  id: number,
+): { readonly text: string; readonly strategy: Strategy } => {
+  const { sync } = context;
+  const relation = sync.relations.find((candidate) => candidate.id === id);
+  const text = relation?.conflictStrategy ?? sync.conflictStrategy;
+  return {
+    text,
+    strategy: parseStrategy(
+      text,
+      sourcesOf(sync).map(({ database }) => database.name),
+    ),
+  };
+};

@@ -1,0 +1,76 @@
+/**
+ * The tables of a sync as one database has them, kept between rounds.
+ *
+ * A round trusts it only as far as the fingerprints read in its own snapshot agree; after any failure it is thrown
+ * away and read anew, so a schema change is noticed on whichever side it happens.
+ */
+import { readCaptured } from '../../connectors/postgres/capture.ts';
+import { type Fingerprint, readFingerprints } from '../../connectors/postgres/fingerprint.ts';
+import { readTables } from '../../connectors/postgres/introspect.ts';
+import type { Table } from '../../connectors/postgres/table.ts';
+import { ReplicationError } from '../../model/errors.ts';
+import { formatRelation, type RelationId, type SyncRelation } from '../../model/topology.ts';
+import type { Session } from '../../pg/session.ts';
+
+export interface CatalogTable {
+  readonly id: RelationId;
+  readonly table: Table;
+  /** The shape of its deltas; null on a database that is not a source. */
+  readonly shape: number | null;
+}
+
+export interface Catalog {
+  readonly tables: ReadonlyMap<RelationId, CatalogTable>;
+  /** By oid. Empty where the database is not a source. */
+  readonly fingerprints: ReadonlyMap<string, Fingerprint>;
+}
+
+/** @throws ReplicationError `relation_missing`, `relation_without_key`, `schema_differs` */
+export const readCatalog = async (
+  session: Session,
+  options: {
+    readonly schema: string;
+    readonly relations: readonly SyncRelation[];
+    readonly oldestVersion: number;
+    readonly isSource: boolean;
+  },
+): Promise<Catalog> => {
+  const wanted = options.relations.filter(({ kind }) => kind === 'table');
+  const found = await readTables(session, wanted, options);
+  const captured = options.isSource ? await readCaptured(session, options.schema) : new Map();
+  const tables = wanted.map((relation, index): CatalogTable => {
+    const table = found[index] ?? null;
+    if (table === null) throw missing(session, relation);
+    if (table.key === null) throw withoutKey(session, table);
+    if (!options.isSource) return { id: relation.id, table, shape: null };
+    const capture = captured.get(relation.id);
+    const keyColumns = table.key.columns.map(({ name }) => name);
+    if (capture === undefined || capture.keyColumns.join() !== keyColumns.join())
+      throw notCaptured(session, table);
+    return { id: relation.id, table, shape: capture.shape };
+  });
+  const oids = tables.map(({ table }) => table.oid);
+  return {
+    tables: new Map(tables.map((table) => [table.id, table])),
+    fingerprints: options.isSource ? await readFingerprints(session, options.schema, oids) : new Map(),
+  };
+};
+
+const missing = (session: Session, { relation }: SyncRelation): ReplicationError =>
+  new ReplicationError('relation_missing', {
+    message: `${session.label}: there is no table ${formatRelation(relation)}.`,
+    facts: { database: session.label, table: formatRelation(relation) },
+  });
+
+const withoutKey = (session: Session, table: Table): ReplicationError =>
+  new ReplicationError('relation_without_key', {
+    message: `${session.label}: ${formatRelation(table.relation)} has no key any more: ${table.keyProblem}.`,
+    facts: { database: session.label, table: formatRelation(table.relation) },
+  });
+
+const notCaptured = (session: Session, table: Table): ReplicationError =>
+  new ReplicationError('schema_differs', {
+    message: `${session.label}: the changes of ${formatRelation(table.relation)} are not captured under its present key.`,
+    hint: 'Run `tahr validate` for the sync: it installs the capture again.',
+    facts: { database: session.label, table: formatRelation(table.relation) },
+  });

@@ -1,0 +1,272 @@
+/**
+ * What one database gets in a round: from which source, which tables, the changed rows or all of them, and which
+ * positions it will have afterwards.
+ */
+import type { EntryScope, Peer } from '../../connectors/postgres/entries.ts';
+import { earliest, type Position } from '../../connectors/postgres/position.ts';
+import {
+  type BaseVersion,
+  copyVersion,
+  type SourceTable,
+  type TableChanges,
+} from '../../connectors/postgres/reader.ts';
+import { planStage, type StagePlan } from '../../connectors/postgres/stage.ts';
+import type { Table } from '../../connectors/postgres/table.ts';
+import { ReplicationError } from '../../model/errors.ts';
+import {
+  type Database,
+  type Member,
+  type RelationId,
+  sources as sourcesOf,
+  type SyncDefinition,
+} from '../../model/topology.ts';
+import type { Catalog, CatalogTable } from './catalog.ts';
+import type { OpenSource } from './source.ts';
+
+/** The rows of one table from one source. */
+export interface RowStream {
+  readonly source: OpenSource;
+  readonly table: Table;
+  readonly scope: EntryScope;
+  /** Null: the changed rows. Else the whole table, in this version. */
+  readonly base: BaseVersion | null;
+}
+
+export interface TableDelivery {
+  readonly plan: StagePlan;
+  readonly streams: readonly RowStream[];
+  /** The written database's own changes that another source does not know; null where it has none by its role. */
+  readonly local: { readonly scope: EntryScope; readonly truncation: BaseVersion | null } | null;
+  /** Skip the whole table if it has rows already: `onetimecopy=2`. */
+  readonly onlyIfEmpty: boolean;
+}
+
+export interface Delivery {
+  readonly member: Member;
+  readonly tables: readonly TableDelivery[];
+  readonly isCopy: boolean;
+  readonly nextPositions: readonly Position[];
+  readonly changeCount: number;
+}
+
+interface PlanOptions {
+  readonly sync: SyncDefinition;
+  readonly schema: string;
+  readonly member: Member;
+  readonly catalog: Catalog;
+  readonly positions: readonly Position[];
+  readonly sources: readonly OpenSource[];
+}
+
+interface SourceChanges {
+  readonly source: OpenSource;
+  readonly position: Position;
+  readonly changes: ReadonlyMap<RelationId, TableChanges>;
+}
+
+export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
+  const { sync, member, positions } = options;
+  const others = options.sources.filter(({ database }) => database.id !== member.database.id);
+  const isCopy = needsCopy(sync, member.database, positions);
+  const read = await Promise.all(others.map((source) => readChanges(options, source)));
+  const copied = isCopy ? copySource(options, read) : null;
+  const own = await readOwnChanges(options);
+  const tables = sync.relations
+    .filter(({ kind }) => kind === 'table')
+    .flatMap(({ id }) => planTable({ options, id, read, copied, own }));
+  const counts = read.flatMap(({ changes }) => [...changes.values()].map(({ changeCount }) => changeCount));
+  return {
+    member,
+    tables,
+    isCopy,
+    nextPositions: nextPositions(options, read),
+    changeCount: counts.reduce((sum, count) => sum + count, 0),
+  };
+};
+
+/** The first source is the one that is copied, so it is never copied to. */
+export const needsCopy = (
+  sync: SyncDefinition,
+  database: Database,
+  positions: readonly Position[],
+): boolean =>
+  sync.onetimecopy !== 0 &&
+  sourcesOf(sync)[0]?.database.id !== database.id &&
+  positions.some(({ copyGeneration }) => copyGeneration < sync.copyGeneration);
+
+const copySource = ({ sync }: PlanOptions, read: readonly SourceChanges[]): SourceChanges => {
+  const [first] = sourcesOf(sync);
+  const found = read.find(({ source }) => source.database.id === first?.database.id);
+  if (found !== undefined) return found;
+  throw new ReplicationError('database_unreachable', {
+    message: `The copy is taken from ${first?.database.name}, which cannot be reached.`,
+    facts: { database: first?.database.name ?? '' },
+  });
+};
+
+const readChanges = async (options: PlanOptions, source: OpenSource): Promise<SourceChanges> => {
+  const position = positionOf(options, source.database);
+  const changes = await source.reader.changes(sourceTables(source), position.snapshot, options.sync.id);
+  return { source, position, changes };
+};
+
+const positionOf = ({ positions, member }: PlanOptions, source: Database): Position => {
+  const position = positions.find((candidate) => candidate.source === source.id);
+  if (position !== undefined) return position;
+  throw new ReplicationError('position_lost', {
+    message: `${member.database.name} has no position for ${source.name}: its schema was emptied, or the sync was not installed there.`,
+    hint: 'Run `tahr validate` for the sync, then copy again with `tahr update sync NAME onetimecopy=1`.',
+    facts: { database: member.database.name, source: source.name },
+  });
+};
+
+/** What a database that is a source itself has changed and some other source does not know. */
+const readOwnChanges = async (
+  options: PlanOptions,
+): Promise<{
+  readonly source: OpenSource;
+  readonly changes: ReadonlyMap<RelationId, TableChanges>;
+  readonly peers: readonly Peer[];
+} | null> => {
+  const source = options.sources.find(({ database }) => database.id === options.member.database.id);
+  if (source === undefined) return null;
+  const peers = peersOf(options, source);
+  const [first, ...rest] = peers.map(({ knows }) => knows);
+  const changes =
+    first === undefined
+      ? new Map<RelationId, TableChanges>()
+      : await source.reader.changes(sourceTables(source), earliest([first, ...rest]), options.sync.id);
+  return { source, changes, peers };
+};
+
+/** The other sources that are present, with how far each has read this one. */
+const peersOf = ({ sources }: PlanOptions, source: OpenSource): Peer[] =>
+  sources.flatMap(({ database, opening }) => {
+    const position = opening.positions.find((candidate) => candidate.source === source.database.id);
+    return position === undefined ? [] : [{ id: database.id, knows: position.snapshot }];
+  });
+
+const sourceTables = ({ catalog }: OpenSource): SourceTable[] =>
+  [...catalog.tables.values()].flatMap(({ id, table, shape }) =>
+    shape === null ? [] : [{ id, table, shape }],
+  );
+
+const planTable = (input: {
+  readonly options: PlanOptions;
+  readonly id: RelationId;
+  readonly read: readonly SourceChanges[];
+  readonly copied: SourceChanges | null;
+  readonly own: Awaited<ReturnType<typeof readOwnChanges>>;
+}): TableDelivery[] => {
+  const { options, id, read, copied, own } = input;
+  const target = options.catalog.tables.get(id);
+  if (target === undefined) return [];
+  const senders = read.filter((sender) => sender === copied || sender.changes.has(id));
+  const [first] = senders;
+  if (first === undefined) return [];
+  const source = tableOf(first.source, id);
+  const isArbitrated = own !== null || options.sources.length > 1;
+  return [
+    {
+      plan: planStage({ id, source: source.table, target: target.table, isArbitrated }),
+      streams: senders.map((sender) => planStream(options, id, sender, copied)),
+      local: own === null ? null : localChanges(options, target, own),
+      onlyIfEmpty: copied !== null && options.sync.onetimecopy === 2,
+    },
+  ];
+};
+
+const planStream = (
+  options: PlanOptions,
+  id: RelationId,
+  sender: SourceChanges,
+  copied: SourceChanges | null,
+): RowStream => {
+  const { source, position, changes } = sender;
+  const { table, shape } = tableOf(source, id);
+  const change = changes.get(id);
+  return {
+    source,
+    table,
+    base: sender === copied ? copyVersion : (change?.truncation ?? null),
+    scope: scopeOf({
+      options,
+      id,
+      table,
+      shape,
+      holder: source,
+      since: position.snapshot,
+      peers: peersOf(options, source),
+      hasRelayed: change?.hasRelayed ?? false,
+    }),
+  };
+};
+
+const localChanges = (
+  options: PlanOptions,
+  target: CatalogTable,
+  own: NonNullable<Awaited<ReturnType<typeof readOwnChanges>>>,
+): NonNullable<TableDelivery['local']> => {
+  const change = own.changes.get(target.id);
+  const [first, ...rest] = own.peers.map(({ knows }) => knows);
+  const since = first === undefined ? own.source.opening.snapshot : earliest([first, ...rest]);
+  return {
+    scope: scopeOf({
+      options,
+      id: target.id,
+      table: target.table,
+      shape: target.shape ?? 0,
+      holder: own.source,
+      since,
+      peers: own.peers,
+      hasRelayed: true,
+    }),
+    truncation: change?.truncation ?? null,
+  };
+};
+
+const scopeOf = (input: {
+  readonly options: PlanOptions;
+  readonly id: RelationId;
+  readonly table: Table;
+  readonly shape: number;
+  readonly holder: OpenSource;
+  readonly since: string;
+  readonly peers: readonly Peer[];
+  readonly hasRelayed: boolean;
+}): EntryScope => {
+  const { options, id, table, shape, holder, since, peers, hasRelayed } = input;
+  if (table.key === null) throw new Error(`${table.relation.name} has no key`);
+  return {
+    schema: options.schema,
+    sync: options.sync.id,
+    holder: holder.database.id,
+    table: id,
+    shape,
+    key: table.key,
+    since,
+    peers,
+    hasRelayed,
+  };
+};
+
+const tableOf = (source: OpenSource, id: RelationId): CatalogTable & { readonly shape: number } => {
+  const table = source.catalog.tables.get(id);
+  if (table === undefined || table.shape === null)
+    throw new Error(`relation ${id} is not captured on ${source.database.name}`);
+  return { ...table, shape: table.shape };
+};
+
+const nextPositions = ({ sync, positions }: PlanOptions, read: readonly SourceChanges[]): Position[] =>
+  positions.map((position) => {
+    const now = read.find(({ source }) => source.database.id === position.source)?.source;
+    if (now === undefined) return position;
+    const { systemIdentifier, timeline, databaseOid, incarnation } = now.lineage;
+    return {
+      source: position.source,
+      seq: position.seq + 1n,
+      snapshot: now.opening.snapshot,
+      lineage: { systemIdentifier, timeline, databaseOid, incarnation },
+      copyGeneration: sync.copyGeneration,
+    };
+  });

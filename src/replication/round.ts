@@ -1,0 +1,202 @@
+/**
+ * One round of a sync: capture -> plan -> apply -> record, in this order and nowhere else.
+ *
+ * 1. Open a snapshot on every source that is present; find what changed. Nothing: the end, without a write.
+ * 2. Load what changed into the stage of each database that is written.
+ * 3. Finish the sources: no table was rewritten meanwhile, and what was read cannot be lost any more (engine rules §1, §3).
+ * 4. On each written database, in one transaction: the positions (the fence), locks, verdicts, rows, records. Commit.
+ *
+ * Each written database commits or fails by itself. A failure costs a repeat, never a row (invariants 1 and 2).
+ */
+import { type Position, readPositions } from '../connectors/postgres/position.ts';
+import { isFurther, type SequenceValue } from '../connectors/postgres/sequences.ts';
+import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
+import type { Lease } from '../pg/pool.ts';
+import { type AppliedCounts, applyRound, type Destination, loadRound } from './apply/destination.ts';
+import type { Catalog } from './read/catalog.ts';
+import { assertPositionHolds, type OpenSource, openSource } from './read/source.ts';
+import { type Delivery, planDelivery } from './read/delivery.ts';
+
+export interface RoundContext {
+  readonly sync: SyncDefinition;
+  readonly schema: string;
+  /** The sources that can be reached. */
+  readonly sources: readonly Member[];
+  /** The databases that this round writes. */
+  readonly written: readonly Member[];
+  readonly borrow: (database: DatabaseId) => Promise<Lease>;
+  readonly catalogOf: (database: DatabaseId) => Promise<Catalog>;
+  readonly memory: RoundMemory;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+export interface Progress {
+  readonly database: DatabaseId;
+  readonly isCopy: boolean;
+  readonly tablesDone: number;
+  readonly tablesTotal: number;
+  readonly bytes: number;
+}
+
+/** What a lane knows from its last round and need not ask again; thrown away after a failure. */
+export interface RoundMemory {
+  readonly positions: Map<DatabaseId, readonly Position[]>;
+  readonly sequences: Map<DatabaseId, string>;
+}
+
+export const emptyMemory = (): RoundMemory => ({ positions: new Map(), sequences: new Map() });
+
+export type DatabaseOutcome =
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'good'; readonly applied: AppliedCounts; readonly isCopy: boolean }
+  | { readonly kind: 'bad'; readonly error: unknown };
+
+export type RoundOutcome = ReadonlyMap<DatabaseId, DatabaseOutcome>;
+
+/** @throws what a source fails with; the failure of a written database is in its outcome */
+export const runRound = async (context: RoundContext): Promise<RoundOutcome> => {
+  await using leases = new AsyncDisposableStack();
+  const sources = await Promise.all(context.sources.map((member) => open(context, member, leases)));
+  const deliveries = await planDeliveries(context, sources);
+  const sequences = furthestSequences(
+    await Promise.all(sources.map((source) => sequencesOf(context, source))),
+  );
+  const busy = deliveries.filter((delivery) => hasWork(context, delivery, sequences));
+  if (busy.length === 0) {
+    await Promise.all(sources.map(({ reader }) => reader.abandon()));
+    return new Map(context.written.map(({ database }) => [database.id, { kind: 'empty' }]));
+  }
+  const loaded = await Promise.all(busy.map((delivery) => load(context, delivery, leases)));
+  await finishSources(sources, busy);
+  const applied = await Promise.all(loaded.map((destination) => apply(context, destination, sequences)));
+  return new Map<DatabaseId, DatabaseOutcome>([
+    ...context.written.map(({ database }): [DatabaseId, DatabaseOutcome] => [database.id, { kind: 'empty' }]),
+    ...applied,
+  ]);
+};
+
+const open = async (
+  context: RoundContext,
+  { database }: Member,
+  leases: AsyncDisposableStack,
+): Promise<OpenSource> => {
+  const catalog = await context.catalogOf(database.id);
+  const lease = leases.use(await context.borrow(database.id));
+  return openSource({
+    session: lease.session,
+    schema: context.schema,
+    sync: context.sync,
+    database,
+    catalog,
+  });
+};
+
+const planDeliveries = async (context: RoundContext, sources: readonly OpenSource[]): Promise<Delivery[]> => {
+  const positions = await Promise.all(context.written.map((member) => positionsOf(context, member, sources)));
+  const deliveries: Delivery[] = [];
+  for (const [index, member] of context.written.entries()) {
+    const own = positions[index] ?? [];
+    for (const position of own) {
+      const source = sources.find(({ database }) => database.id === position.source);
+      if (source !== undefined) assertPositionHolds(source, position, member.database);
+    }
+    const catalog = await context.catalogOf(member.database.id);
+    deliveries.push(
+      await planDelivery({
+        sync: context.sync,
+        schema: context.schema,
+        member,
+        catalog,
+        positions: own,
+        sources,
+      }),
+    );
+  }
+  return deliveries;
+};
+
+/** A source says them in its snapshot; a target is asked when its lane does not know them. */
+const positionsOf = async (
+  context: RoundContext,
+  { database }: Member,
+  sources: readonly OpenSource[],
+): Promise<readonly Position[]> => {
+  const source = sources.find((candidate) => candidate.database.id === database.id);
+  if (source !== undefined) return source.opening.positions;
+  const known = context.memory.positions.get(database.id);
+  if (known !== undefined) return known;
+  await using lease = await context.borrow(database.id);
+  const positions = await readPositions(lease.session, context.schema, context.sync.id);
+  context.memory.positions.set(database.id, positions);
+  return positions;
+};
+
+const sequencesOf = (context: RoundContext, { reader }: OpenSource): Promise<readonly SequenceValue[]> =>
+  reader.sequences(
+    context.sync.relations.filter(({ kind }) => kind === 'sequence').map(({ relation }) => relation),
+  );
+
+const furthestSequences = (values: readonly (readonly SequenceValue[])[]): readonly SequenceValue[] =>
+  (values[0] ?? []).map((_, index) =>
+    values
+      .map((list) => list[index] as SequenceValue)
+      .reduce((best, value) => (isFurther(value, best) ? value : best)),
+  );
+
+const sequenceKey = (sequences: readonly SequenceValue[]): string =>
+  sequences.map(({ lastValue, isCalled }) => `${lastValue}${isCalled ? '' : '-'}`).join(',');
+
+const hasWork = (context: RoundContext, delivery: Delivery, sequences: readonly SequenceValue[]): boolean =>
+  delivery.tables.length > 0 ||
+  delivery.isCopy ||
+  (sequences.length > 0 &&
+    context.memory.sequences.get(delivery.member.database.id) !== sequenceKey(sequences));
+
+type Loaded = {
+  readonly delivery: Delivery;
+  readonly destination: Destination | null;
+  readonly error: unknown;
+};
+
+const load = async (
+  context: RoundContext,
+  delivery: Delivery,
+  leases: AsyncDisposableStack,
+): Promise<Loaded> => {
+  try {
+    const lease = leases.use(await context.borrow(delivery.member.database.id));
+    const destination = await loadRound({ context, delivery, lease });
+    return { delivery, destination, error: null };
+  } catch (error) {
+    return { delivery, destination: null, error };
+  }
+};
+
+const finishSources = (sources: readonly OpenSource[], deliveries: readonly Delivery[]): Promise<void[]> =>
+  Promise.all(
+    sources.map(({ database, reader, opening }) => {
+      const read = deliveries.flatMap(({ tables }) =>
+        tables.flatMap(({ streams }) => streams.filter(({ source }) => source.database.id === database.id)),
+      );
+      return reader.finish([...new Set(read.map(({ table }) => table))], opening.lsn);
+    }),
+  );
+
+const apply = async (
+  context: RoundContext,
+  { delivery, destination, error }: Loaded,
+  sequences: readonly SequenceValue[],
+): Promise<[DatabaseId, DatabaseOutcome]> => {
+  const { id } = delivery.member.database;
+  try {
+    if (destination === null) throw error;
+    const applied = await applyRound({ context, delivery, destination, sequences });
+    context.memory.positions.set(id, delivery.nextPositions);
+    context.memory.sequences.set(id, sequenceKey(sequences));
+    return [id, { kind: 'good', applied, isCopy: delivery.isCopy }];
+  } catch (failure) {
+    context.memory.positions.delete(id);
+    context.memory.sequences.delete(id);
+    return [id, { kind: 'bad', error: failure }];
+  }
+};

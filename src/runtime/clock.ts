@@ -1,0 +1,23 @@
+/** Time, handed to whoever needs it, so that a test can hold it still. */
+import { setTimeout as timeout } from 'node:timers/promises';
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Returns after the time, or at once when the signal aborts: the caller looks at the signal. */
+  sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** A longer timer would end at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  async sleep(durationMs, signal) {
+    try {
+      await timeout(Math.min(durationMs, longestTimerMs), undefined, signal === undefined ? {} : { signal });
+    } catch (error) {
+      if (signal?.aborted !== true) throw error;
+    }
+  },
+};

@@ -1,0 +1,48 @@
+/** Checks of the servers of a sync, whatever its tables. Pure. */
+import { errorFinding, type Finding, warningFinding } from './finding.ts';
+import { isSource } from './members.ts';
+import type { Side } from './side.ts';
+
+const oldestVersion = 130000;
+
+export const checkServers = (sides: readonly Side[]): Finding[] => [
+  ...sides.flatMap(checkServer),
+  ...checkEncodings(sides),
+];
+
+const checkServer = (side: Side): Finding[] => {
+  const { traits } = side;
+  const database = side.database.name;
+  const findings: Finding[] = [];
+  if (traits.version < oldestVersion) {
+    const version = `${Math.floor(traits.version / 10_000)}`;
+    findings.push(
+      errorFinding('server_unsupported', { database, what: `is on PostgreSQL ${version}; 13 is the oldest` }),
+    );
+  }
+  if (traits.isInRecovery)
+    findings.push(errorFinding('server_unsupported', { database, what: 'is in recovery: it is a standby' }));
+  if (traits.publicationForAllTables !== null) {
+    const what = `has the publication "${traits.publicationForAllTables}" FOR ALL TABLES`;
+    findings.push(errorFinding('publication_for_all_tables', { database, what }));
+  }
+  if (!traits.schemaExists && !traits.mayCreateSchema) {
+    const what = 'does not let the role create the schema that Tahr needs (CREATE on the database)';
+    findings.push(errorFinding('privilege_missing', { database, what }));
+  }
+  if (isSource(side) && traits.hasTempFileLimit) {
+    const what = 'has a temp_file_limit: a statement that changes many rows needs room for a copy of them';
+    const hint = 'Raise temp_file_limit above the largest bulk change, or set it to -1.';
+    findings.push(warningFinding('out_of_resources', { database, what, hint }));
+  }
+  return findings;
+};
+
+/** SQL_ASCII means that the server does not know what its bytes are, so nothing can be converted. */
+const checkEncodings = (sides: readonly Side[]): Finding[] => {
+  const plain = sides.find(({ traits }) => traits.encoding === 'SQL_ASCII');
+  const encoded = sides.find(({ traits }) => traits.encoding !== 'SQL_ASCII');
+  if (plain === undefined || encoded === undefined) return [];
+  const what = `has the encoding SQL_ASCII and ${encoded.database.name} has ${encoded.traits.encoding}`;
+  return [errorFinding('encoding_differs', { database: plain.database.name, what })];
+};

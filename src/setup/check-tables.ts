@@ -1,0 +1,63 @@
+/** Checks of one database's tables and sequences by themselves: are they there, usable, and permitted. Pure. */
+import type { TablePrivilege } from '../connectors/postgres/traits.ts';
+import { errorFinding, type Finding, warningFinding } from './finding.ts';
+import { isSource } from './members.ts';
+import type { Side, SideSequence, SideTable } from './side.ts';
+
+export const checkTables = (side: Side): Finding[] => [
+  ...side.tables.flatMap((table) => checkTable(side, table)),
+  ...side.sequences.flatMap((sequence) => checkSequence(side, sequence)),
+];
+
+const checkTable = (side: Side, sideTable: SideTable): Finding[] => {
+  const { table, found } = sideTable;
+  const at = { database: side.database.name, relation: sideTable.relation.relation };
+  if (table === null && found === null)
+    return [errorFinding('relation_missing', { ...at, what: 'does not exist' })];
+  if (table === null)
+    return [errorFinding('relation_unsupported', { ...at, what: `is a ${found}, not a table` })];
+  const findings = checkPrivileges(side, sideTable);
+  if (table.key === null && side.role !== 'fullcopy')
+    findings.push(
+      errorFinding('relation_without_key', { ...at, what: `has no usable key: ${table.keyProblem}` }),
+    );
+  if (table.key?.isDeferrable === true) {
+    const what = `has the key "${table.key.index}", which is DEFERRABLE: Tahr checks it itself after each round`;
+    findings.push(
+      warningFinding('unique_conflict', { ...at, what, hint: 'A key that is not deferrable costs less.' }),
+    );
+  }
+  if (table.hasRowSecurity)
+    findings.push(
+      errorFinding('row_security_active', { ...at, what: 'has row-level security that applies to the role' }),
+    );
+  if (!side.traits.hasReplicaRole && table.firesWithoutReplicaRole.length > 0) {
+    const what = `would fire for replicated rows: ${table.firesWithoutReplicaRole.join(', ')}`;
+    findings.push(errorFinding('replica_role_missing', { ...at, what }));
+  }
+  return findings;
+};
+
+const checkPrivileges = (side: Side, { relation, privileges }: SideTable): Finding[] => {
+  const needed: TablePrivilege[] = [
+    'SELECT',
+    'INSERT',
+    'UPDATE',
+    'DELETE',
+    ...(isSource(side) ? (['TRIGGER'] as const) : []),
+  ];
+  const missing = needed.filter((privilege) => !privileges.has(privilege));
+  if (missing.length === 0) return [];
+  const what = `does not give the role ${missing.join(', ')}, or not USAGE of its schema`;
+  return [
+    errorFinding('privilege_missing', { database: side.database.name, relation: relation.relation, what }),
+  ];
+};
+
+const checkSequence = (side: Side, { relation, facts }: SideSequence): Finding[] => {
+  const at = { database: side.database.name, relation: relation.relation };
+  if (facts === null)
+    return [errorFinding('relation_missing', { ...at, what: 'does not exist, or is no sequence' })];
+  if (facts.mayRead && facts.maySet) return [];
+  return [errorFinding('privilege_missing', { ...at, what: 'does not give the role SELECT and UPDATE' })];
+};

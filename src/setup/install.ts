@@ -1,0 +1,151 @@
+/**
+ * Makes the databases of a sync ready for it. Can be run again: what is there already stays as it is.
+ *
+ * The order matters. A consumer is registered before capture begins, so that nothing is discarded that it needs; its
+ * first position is taken after capture was committed, so that every change that the position does not see is in
+ * the deltas. When a step fails, what this call made new is removed again.
+ */
+import { installCapture, removeCapture, uninstall } from '../connectors/postgres/capture.ts';
+import {
+  readUnusedCapture,
+  registerConsumer,
+  removeConsumer,
+  retainConsumers,
+} from '../connectors/postgres/consumer.ts';
+import { installSchema } from '../connectors/postgres/identity.ts';
+import { readLineage } from '../connectors/postgres/lineage.ts';
+import {
+  movePosition,
+  readPositions,
+  retainPositions,
+  takeSnapshot,
+} from '../connectors/postgres/position.ts';
+import type { SyncDefinition } from '../model/topology.ts';
+import type { Finding } from './finding.ts';
+import {
+  type Connect,
+  isSource,
+  keepsPositions,
+  type OpenMember,
+  reachMembers,
+  throwAll,
+} from './members.ts';
+import { readSides, type Side } from './side.ts';
+import { Undo } from './undo.ts';
+import { checkSides } from './validate.ts';
+
+export interface SetupOptions {
+  readonly definition: SyncDefinition;
+  readonly installation: string;
+  readonly schema: string;
+  readonly connect: Connect;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * @returns what was found that does not stand in the way
+ * @throws ReplicationError everything that does, together; then nothing was changed
+ */
+export const installSync = async (options: SetupOptions): Promise<Finding[]> => {
+  await using reached = await reachMembers(options.definition, options.connect);
+  throwAll(reached.failures);
+  const sides = await readSides(options.definition, { members: reached.members, schema: options.schema });
+  const findings = checkSides(sides);
+  throwAll(findings.filter(({ severity }) => severity === 'error').map(({ error }) => error));
+  const undo = new Undo();
+  try {
+    await install(options, sides, undo);
+  } catch (error) {
+    await undo.run();
+    throw error;
+  }
+  for (const side of sides) await removeLeftovers(options, sides, side);
+  return findings;
+};
+
+const install = async (options: SetupOptions, sides: readonly Side[], undo: Undo): Promise<void> => {
+  const { schema, installation, signal } = options;
+  for (const { session, database } of sides) {
+    const isNew = await installSchema(session, { schema, installation, database: database.id });
+    if (isNew) undo.add(() => uninstall(session, schema, signal));
+  }
+  for (const source of sides.filter(isSource)) {
+    const consumers = consumersOf(source, sides);
+    undo.add(() => removeUnusedCapture(options, source));
+    await registerConsumers(options, { source, consumers, undo });
+    await captureTables(options, source);
+    await writePositions(options, { source, consumers, undo });
+  }
+};
+
+const consumersOf = <M extends OpenMember>(source: OpenMember, members: readonly M[]): M[] =>
+  members.filter((member) => keepsPositions(member) && member.database.id !== source.database.id);
+
+interface SourceSetup {
+  readonly source: Side;
+  readonly consumers: readonly Side[];
+  readonly undo: Undo;
+}
+
+const registerConsumers = async (
+  options: SetupOptions,
+  { source, consumers, undo }: SourceSetup,
+): Promise<void> => {
+  const { schema, definition } = options;
+  const tables = definition.relations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
+  for (const { database } of consumers) {
+    const consumer = { sync: definition.id, database: database.id };
+    const isNew = await registerConsumer(source.session, { schema, consumer, tables });
+    if (isNew) undo.add(() => source.session.script(removeConsumer(schema, consumer)));
+  }
+};
+
+const captureTables = async ({ schema, signal }: SetupOptions, { session, tables }: Side): Promise<void> => {
+  const requests = tables.flatMap(({ relation, table }) =>
+    table === null ? [] : [{ id: relation.id, table }],
+  );
+  await installCapture(session, { schema, tables: requests, signal });
+};
+
+const removeUnusedCapture = async ({ schema, signal }: SetupOptions, { session }: Side): Promise<void> => {
+  const tables = await readUnusedCapture(session, schema);
+  await removeCapture(session, { schema, tables, signal });
+};
+
+/** Where a database has no position in the source yet, it begins now. */
+const writePositions = async (
+  options: SetupOptions,
+  { source, consumers, undo }: SourceSetup,
+): Promise<void> => {
+  const { schema, definition } = options;
+  const lineage = await readLineage(source.session, schema);
+  const snapshot = await takeSnapshot(source.session);
+  for (const { session } of consumers) {
+    const positions = await readPositions(session, schema, definition.id);
+    if (positions.some((position) => position.source === source.database.id)) continue;
+    const others = positions.map((position) => position.source);
+    undo.add(() => session.script(retainPositions(schema, definition.id, others)));
+    const [insert] = movePosition(schema, definition.id, {
+      source: source.database.id,
+      seq: 0n,
+      snapshot,
+      lineage,
+      // One below the generation of the sync: the first round copies.
+      copyGeneration: definition.copyGeneration - (definition.onetimecopy === 0 ? 0 : 1),
+    });
+    await session.script(insert);
+  }
+};
+
+/** What an earlier form of the sync needed and this one does not. */
+const removeLeftovers = async (options: SetupOptions, sides: readonly Side[], side: Side): Promise<void> => {
+  const { schema, definition } = options;
+  const { session } = side;
+  const readers = isSource(side) ? consumersOf(side, sides).map(({ database }) => database.id) : [];
+  const sources = sides.filter(isSource).map(({ database }) => database.id);
+  await session.script(
+    retainConsumers(schema, definition.id, readers),
+    retainPositions(schema, definition.id, keepsPositions(side) ? sources : []),
+  );
+  await removeUnusedCapture(options, side);
+};

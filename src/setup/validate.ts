@@ -1,0 +1,32 @@
+/**
+ * Whether the databases of a sync fit each other and the sync: every finding at once, so that an operator who
+ * corrects them all is done. Reading is in `side.ts`; the checks are pure.
+ */
+import type { SyncDefinition } from '../model/topology.ts';
+import { checkColumns } from './check-columns.ts';
+import { checkKeys } from './check-keys.ts';
+import { checkServers } from './check-servers.ts';
+import { checkTables } from './check-tables.ts';
+import type { Finding } from './finding.ts';
+import { type Connect, reachMembers } from './members.ts';
+import { readSides, type Side } from './side.ts';
+
+/** Errors first; among them the databases that cannot be reached, the others being checked nevertheless. */
+export const validateSync = async (
+  definition: SyncDefinition,
+  { connect, schema }: { readonly connect: Connect; readonly schema: string },
+): Promise<Finding[]> => {
+  await using reached = await reachMembers(definition, connect);
+  const sides = await readSides(definition, { members: reached.members, schema });
+  const unreached = reached.failures.map((error) => ({ severity: 'error', error }) as const);
+  return [...unreached, ...checkSides(sides)].sort((a, b) => rank(a) - rank(b));
+};
+
+const rank = ({ severity }: Finding): number => (severity === 'error' ? 0 : 1);
+
+export const checkSides = (sides: readonly Side[]): Finding[] => [
+  ...checkServers(sides),
+  ...sides.flatMap(checkTables),
+  ...checkKeys(sides),
+  ...checkColumns(sides),
+];

@@ -1,0 +1,301 @@
+/**
+ * Real PostgreSQL servers for the tests and the demo, from the npm packages `pg13-linux-x64` to `pg18-linux-x64`.
+ *
+ * - Nothing of the machine is needed: no PostgreSQL, no user account, no install script of a package.
+ * - PostgreSQL refuses to run as root: started by root, a server runs as nobody.
+ * - No server outlives the process that started it, however that ends: each has a guard that waits on a pipe.
+ * - Every server has its own system identifier, as if initdb had made it, though it starts as a copy of a template.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chown,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { type Binaries, findBinaries, runAs } from './postgres-binaries.ts';
+import { giveOwnIdentity } from './postgres-identity.ts';
+
+const run = promisify(execFile);
+
+export const majors = [13, 14, 15, 16, 17, 18] as const;
+
+export type StopMode = 'smart' | 'fast' | 'immediate';
+
+export interface ServerOptions {
+  /** 13 to 18; 18 when left out. */
+  readonly major?: number;
+  /** Where its files are, kept when the server is disposed of and used again; a temporary one when left out. */
+  readonly directory?: string;
+  readonly settings?: Readonly<Record<string, string>>;
+  /** The contents of pg_hba.conf; everybody on this machine is trusted when left out. */
+  readonly hba?: string;
+}
+
+export interface Server extends AsyncDisposable {
+  readonly major: number;
+  readonly socketDirectory: string;
+  /** The same on the unix socket and on 127.0.0.1. */
+  readonly port: number;
+  readonly dataDirectory: string;
+  /** Of the superuser on the unix socket. */
+  readonly parameters: {
+    readonly host: string;
+    readonly port: string;
+    readonly user: string;
+    readonly dbname: string;
+  };
+  /** Returns when the server answers. */
+  start(): Promise<void>;
+  stop(mode?: StopMode): Promise<void>;
+  /** SIGKILL to the postmaster and all its children. */
+  kill(): Promise<void>;
+}
+
+/** @throws Error with the end of the server's log when it does not start */
+export const startServer = async (options: ServerOptions = {}): Promise<Server> => {
+  const binaries = await findBinaries(options.major ?? 18);
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), `tahr-pg${binaries.major}-`)));
+  const socketDirectory = await mkdtemp('/tmp/tahr-socket-');
+  for (const path of [directory, socketDirectory]) await giveToServer(path);
+  const dataDirectory = join(directory, 'data');
+  await createCluster(binaries, dataDirectory);
+  await writeFile(join(dataDirectory, 'pg_hba.conf'), options.hba ?? trustEverybody);
+  const server = new EmbeddedServer(binaries, {
+    dataDirectory,
+    socketDirectory,
+    port: await freePort(),
+    settings: options.settings ?? {},
+    obsolete: options.directory === undefined ? [directory, socketDirectory] : [socketDirectory],
+  });
+  try {
+    await server.start();
+    return server;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+};
+
+const trustEverybody = [
+  'local all all trust',
+  'host all all 127.0.0.1/32 trust',
+  'local replication all trust',
+  '',
+].join('\n');
+
+interface Placement {
+  readonly dataDirectory: string;
+  readonly socketDirectory: string;
+  readonly port: number;
+  readonly settings: Readonly<Record<string, string>>;
+  /** Removed when the server is disposed of. */
+  readonly obsolete: readonly string[];
+}
+
+class EmbeddedServer implements Server {
+  readonly major: number;
+  readonly socketDirectory: string;
+  readonly port: number;
+  readonly dataDirectory: string;
+  readonly #binaries: Binaries;
+  readonly #placement: Placement;
+  #postmaster: ChildProcess | null = null;
+
+  constructor(binaries: Binaries, placement: Placement) {
+    this.major = binaries.major;
+    this.socketDirectory = placement.socketDirectory;
+    this.port = placement.port;
+    this.dataDirectory = placement.dataDirectory;
+    this.#binaries = binaries;
+    this.#placement = placement;
+  }
+
+  get parameters(): Server['parameters'] {
+    return { host: this.socketDirectory, port: String(this.port), user: 'postgres', dbname: 'postgres' };
+  }
+
+  async start(): Promise<void> {
+    if (this.#postmaster !== null) return;
+    const logPath = join(this.dataDirectory, 'server.log');
+    const log = await open(logPath, 'a');
+    const postmaster = spawn(
+      '/bin/sh',
+      ['-c', underGuard, this.#binaries.path('postgres'), ...this.#arguments()],
+      {
+        ...runAs,
+        env: this.#binaries.environment,
+        cwd: '/',
+        // A group of its own: Ctrl-C in the terminal reaches us, and we stop the server in our order.
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd, 'pipe'],
+      },
+    );
+    this.#postmaster = postmaster;
+    postmaster.once('exit', () => {
+      this.#postmaster = null;
+      guardPipe(postmaster).end('ended\n');
+    });
+    await log.close();
+    // The guard must not keep our own process alive, nor end it by a broken pipe.
+    postmaster.unref();
+    guardPipe(postmaster)
+      .on('error', () => undefined)
+      .unref();
+    await this.#waitUntilReady(logPath);
+  }
+
+  async stop(mode: StopMode = 'fast'): Promise<void> {
+    const postmaster = this.#postmaster;
+    if (postmaster === null) return;
+    const signal = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
+    await end(postmaster, () => postmaster.kill(signal[mode]));
+  }
+
+  async kill(): Promise<void> {
+    const postmaster = this.#postmaster;
+    if (postmaster?.pid === undefined) return;
+    const pid = postmaster.pid;
+    await end(postmaster, async () => {
+      // Stopped first, so that it starts no further child between the look and the kill.
+      postmaster.kill('SIGSTOP');
+      const children = await childrenOf(pid);
+      for (const victim of [pid, ...children]) killIfThere(victim);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop('immediate');
+    for (const path of this.#placement.obsolete) await rm(path, { recursive: true, force: true });
+  }
+
+  #arguments(): string[] {
+    const settings = {
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: this.socketDirectory,
+      port: String(this.port),
+      ...this.#placement.settings,
+    };
+    return [
+      '-D',
+      this.dataDirectory,
+      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ];
+  }
+
+  /** The postmaster writes `ready` into its pid file when it takes connections, as pg_ctl -w reads it. */
+  async #waitUntilReady(logPath: string): Promise<void> {
+    const deadline = Date.now() + 60_000;
+    while (this.#postmaster !== null && Date.now() < deadline) {
+      const lines = (
+        await readFile(join(this.dataDirectory, 'postmaster.pid'), 'utf8').catch(() => '')
+      ).split('\n');
+      if (Number(lines[0]) === this.#postmaster?.pid && lines[7]?.trim() === 'ready') return;
+      await sleep(20);
+    }
+    const log = await readFile(logPath, 'utf8');
+    throw new Error(`PostgreSQL ${this.major} did not start; its log ends with:\n${log.slice(-2000)}`);
+  }
+}
+
+/**
+ * The shell becomes the postmaster; a child of it stays and reads from descriptor 3. A line means that the server
+ * has ended in good order; the end of the pipe without a line means that our process is gone, and stops the server.
+ * The child is started by a child that ends at once, so that the postmaster never sees it as its own.
+ */
+const underGuard = `( ( read -r line <&3 || kill -QUIT $$ ) >/dev/null 2>&1 & ); exec "$0" "$@" 3<&-`;
+
+const guardPipe = (postmaster: ChildProcess) => postmaster.stdio[3] as import('node:net').Socket;
+
+const end = async (postmaster: ChildProcess, work: () => unknown): Promise<void> => {
+  postmaster.ref();
+  const exit = once(postmaster, 'exit');
+  await work();
+  await exit;
+};
+
+/** From /proc, because a small machine need not have `ps`. The parent is the second field behind the name. */
+const childrenOf = async (parent: number): Promise<number[]> => {
+  const processes = (await readdir('/proc')).map(Number).filter((pid) => pid > 0);
+  const parents = await Promise.all(
+    processes.map(async (pid) => {
+      const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      return Number(line.slice(line.lastIndexOf(')') + 2).split(' ')[1]);
+    }),
+  );
+  return processes.filter((_, index) => parents[index] === parent);
+};
+
+const killIfThere = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+};
+
+const giveToServer = async (path: string): Promise<void> => {
+  await mkdir(path, { recursive: true });
+  if (runAs !== null) await chown(path, runAs.uid, runAs.gid);
+};
+
+/** initdb takes most of a second: it is done once per version, and every server starts as a copy of its result. */
+const createCluster = async (binaries: Binaries, dataDirectory: string): Promise<void> => {
+  if (await exists(join(dataDirectory, 'PG_VERSION'))) return;
+  const template = await createTemplate(binaries);
+  await run('cp', ['-a', '--reflink=auto', template, dataDirectory], { ...runAs });
+  await giveOwnIdentity(dataDirectory);
+};
+
+const createTemplate = async (binaries: Binaries): Promise<string> => {
+  const template = join(binaries.cacheDirectory, 'template');
+  if (await exists(template)) return template;
+  const draft = await mkdtemp(join(binaries.cacheDirectory, 'initdb-'));
+  await giveToServer(draft);
+  const data = join(draft, 'data');
+  const options = ['-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
+  await run(binaries.path('initdb'), ['-D', data, ...options], {
+    ...runAs,
+    env: binaries.environment,
+    cwd: '/',
+  });
+  // Another process may have been faster; then its template is as good as ours.
+  await rename(data, template).catch(async (error: unknown) => {
+    if (!(await exists(template))) throw error;
+  });
+  await rm(draft, { recursive: true, force: true });
+  return template;
+};
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Below the range that the kernel gives to outgoing connections: it stays free while the server is stopped. */
+const freePort = async (): Promise<number> => {
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  }
+};
