@@ -6,29 +6,15 @@
  * - No server outlives the process that started it, however that ends: each has a guard that waits on a pipe.
  * - Every server has its own system identifier, as if initdb had made it, though it starts as a copy of a template.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chown,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { type Binaries, findBinaries, runAs } from './postgres-binaries.ts';
-import { giveOwnIdentity } from './postgres-identity.ts';
-
-const run = promisify(execFile);
+import { createCluster, giveToServer } from './postgres-cluster.ts';
 
 export const majors = [13, 14, 15, 16, 17, 18] as const;
 
@@ -217,7 +203,7 @@ class EmbeddedServer implements Server {
  */
 const underGuard = `( ( read -r line <&3 || kill -QUIT $$ ) >/dev/null 2>&1 & ); exec "$0" "$@" 3<&-`;
 
-const guardPipe = (postmaster: ChildProcess) => postmaster.stdio[3] as import('node:net').Socket;
+const guardPipe = (postmaster: ChildProcess) => postmaster.stdio[3] as Socket;
 
 const end = async (postmaster: ChildProcess, work: () => unknown): Promise<void> => {
   postmaster.ref();
@@ -245,45 +231,6 @@ const killIfThere = (pid: number): void => {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 };
-
-const giveToServer = async (path: string): Promise<void> => {
-  await mkdir(path, { recursive: true });
-  if (runAs !== null) await chown(path, runAs.uid, runAs.gid);
-};
-
-/** initdb takes most of a second: it is done once per version, and every server starts as a copy of its result. */
-const createCluster = async (binaries: Binaries, dataDirectory: string): Promise<void> => {
-  if (await exists(join(dataDirectory, 'PG_VERSION'))) return;
-  const template = await createTemplate(binaries);
-  await run('cp', ['-a', '--reflink=auto', template, dataDirectory], { ...runAs });
-  await giveOwnIdentity(dataDirectory);
-};
-
-const createTemplate = async (binaries: Binaries): Promise<string> => {
-  const template = join(binaries.cacheDirectory, 'template');
-  if (await exists(template)) return template;
-  const draft = await mkdtemp(join(binaries.cacheDirectory, 'initdb-'));
-  await giveToServer(draft);
-  const data = join(draft, 'data');
-  const options = ['-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
-  await run(binaries.path('initdb'), ['-D', data, ...options], {
-    ...runAs,
-    env: binaries.environment,
-    cwd: '/',
-  });
-  // Another process may have been faster; then its template is as good as ours.
-  await rename(data, template).catch(async (error: unknown) => {
-    if (!(await exists(template))) throw error;
-  });
-  await rm(draft, { recursive: true, force: true });
-  return template;
-};
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
 
 /** Below the range that the kernel gives to outgoing connections: it stays free while the server is stopped. */
 const freePort = async (): Promise<number> => {

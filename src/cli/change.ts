@@ -35,7 +35,7 @@ export const change = async (context: Context, work: Work): Promise<ExitCode> =>
   try {
     await (isRehearsal ? store.rehearse(perform) : store.transaction(perform));
   } catch (error) {
-    for (const step of lost.reverse()) await step();
+    for (const step of lost.toReversed()) await step();
     throw error;
   }
   for (const line of lines) context.out.say(line);

@@ -29,6 +29,8 @@ interface Definition<K extends Keys> {
   readonly keys: K;
   /** Options beyond those that every command has. */
   readonly options?: readonly CommandOption[];
+  /** `--schema` names schemas to look in, not that of the installation. */
+  readonly takesSchemas?: boolean;
   readonly run: (invocation: Invocation<K>, context: Context) => Promise<ExitCode>;
 }
 

@@ -1,9 +1,9 @@
 /** Settings that say how a database is reached: every connection keyword of libpq, under Bucardo's names too. Pure. */
 import { parseConninfo } from '../model/conninfo.ts';
 import { connectionKeywords } from '../model/connection-keywords.ts';
-import type { ConnectionParameters } from '../model/topology.ts';
+import { type ConnectionParameters, connectionStatuses } from '../model/topology.ts';
 import { type Key, key } from './grammar/settings.ts';
-import { anyText, text } from './grammar/values.ts';
+import { anyText, boolean, choice, text } from './grammar/values.ts';
 import { splitList } from './grammar/words.ts';
 
 const aliases: Readonly<Record<string, readonly string[]>> = {
@@ -38,6 +38,12 @@ export const connectionKeys = {
     'pgconn',
   ]),
   ...libpqKeys,
+};
+
+/** How Tahr uses the database. */
+export const databaseKeys = {
+  status: key(choice(connectionStatuses), 'active or inactive'),
+  makedelta: key(boolean, 'on: what Tahr writes here is captured again, for chains'),
 };
 
 /** What was given, without `conn`; an empty value is kept, so that it can take one away. */

@@ -3,7 +3,7 @@
  * anywhere. commander reads them; verbs, nouns and settings are not its business.
  */
 import { Command as OptionParser, CommanderError, Option } from 'commander';
-import { type ConfigOption, configOptions } from '../config/options.ts';
+import { configOptions } from '../config/options.ts';
 import { usageError } from './grammar/usage.ts';
 
 interface Flag {
@@ -12,7 +12,7 @@ interface Flag {
   readonly isRepeatable?: boolean;
 }
 
-function fromConfig({ flags, environment, help }: ConfigOption): Flag {
+function fromConfig({ flags, environment, help }: (typeof configOptions)[keyof typeof configOptions]): Flag {
   return { flags, help: `${help} (${environment})` };
 }
 
@@ -33,9 +33,17 @@ const specialFlags = {
   dryRun: { flags: '--dry-run', help: 'check everything and change nothing' },
   force: { flags: '--force', help: 'add the database although it cannot be reached' },
   notimer: { flags: '--notimer', help: 'do not show the time while waiting' },
-  excludeSchema: { flags: '-N, --exclude-schema <name>', help: 'leave out these schemas', isRepeatable: true },
+  excludeSchema: {
+    flags: '-N, --exclude-schema <name>',
+    help: 'leave out these schemas',
+    isRepeatable: true,
+  },
   table: { flags: '-t, --table <name>', help: 'only relations of these names', isRepeatable: true },
-  excludeTable: { flags: '-T, --exclude-table <name>', help: 'leave out relations of these names', isRepeatable: true },
+  excludeTable: {
+    flags: '-T, --exclude-table <name>',
+    help: 'leave out relations of these names',
+    isRepeatable: true,
+  },
   logDestination: fromConfig(logDestination),
   logLevel: fromConfig(logLevel),
   stateDirectory: fromConfig(stateDirectory),

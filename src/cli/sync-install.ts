@@ -59,7 +59,8 @@ interface Installation {
 export const install = async (db: Db, { context, definition, say }: Installation): Promise<void> => {
   assertComplete(definition);
   const options = await setupOptions(db, context, definition);
-  const findings = context.options.dryRun === true ? await validateSync(definition, options) : await installSync(options);
+  const findings =
+    context.options.dryRun === true ? await validateSync(definition, options) : await installSync(options);
   throwAll(findings.filter(({ severity }) => severity === 'error').map(({ error }) => error));
   for (const { error } of findings) say(`  Note: ${error.message} ${error.hint}`);
 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatDuration } from './durations.ts';
+import { formatDuration } from './amounts.ts';
 import { factLines, textTable } from './text-table.ts';
 
 test('cells are aligned under their titles and numbers to the right', () => {

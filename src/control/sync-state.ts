@@ -186,7 +186,8 @@ const stateRow = (source: Parameters<typeof flatRow>[0]): StoredSyncState => {
     ...rest,
     lastError:
       errorCode === null ? null : { code: errorCode, message: errorMessage ?? '', hint: errorHint ?? '' },
-    copy: tablesDone === null ? null : { tablesDone, tablesTotal: tablesTotal ?? 0, bytesDone: bytesDone ?? 0 },
+    copy:
+      tablesDone === null ? null : { tablesDone, tablesTotal: tablesTotal ?? 0, bytesDone: bytesDone ?? 0 },
     totals: { inserted, updated, deleted, conflicts },
   };
 };

@@ -72,6 +72,22 @@ const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
     changes.onetimecopy === undefined || changes.onetimecopy === 0 ? null : sql`copy_generation + 1`,
 });
 
+/** Every database has got the copy of this generation: `onetimecopy` is 0 again, unless another one was asked for. */
+export const settleCopy = (
+  db: Db,
+  { id, copyGeneration }: Pick<SyncDefinition, 'id' | 'copyGeneration'>,
+): Promise<void> =>
+  db.run(sql`
+    update sync
+       set onetimecopy = 0
+     where id = ${id}::uuid
+       and copy_generation = ${copyGeneration}::integer
+  `);
+
+/** Stops the sync until it is resumed, on behalf of the daemon. */
+export const pauseSync = (db: Db, id: SyncId): Promise<void> =>
+  db.run(sql`update sync set is_paused = true where id = ${id}::uuid`);
+
 /**
  * Removes the sync with its state, history, kicks and notices. Its groups and its conflict log stay.
  * @throws ReplicationError `not_found`

@@ -54,6 +54,11 @@ export const errorCatalogue = {
     meaning: 'Something else still refers to the object.',
     action: 'Remove what refers to it first; the message names it.',
   },
+  sync_at_rest: {
+    retry: 'never',
+    meaning: 'The command needs a sync that runs, and this one is inactive or paused.',
+    action: 'Use `tahr activate` or `tahr resume` first.',
+  },
   daemon_not_running: {
     retry: 'manual',
     meaning: 'The command needs a running daemon and there is none on this control database.',
@@ -63,6 +68,11 @@ export const errorCatalogue = {
     retry: 'never',
     meaning: 'A daemon is already working on this control database.',
     action: 'Use `tahr restart`, or stop the other one first; `tahr status` names its host.',
+  },
+  sync_not_active: {
+    retry: 'manual',
+    meaning: 'The sync was told to run, but it is paused, inactive, or has no databases to work on.',
+    action: 'Use `tahr resume NAME` for a paused sync, `tahr activate NAME` for an inactive one.',
   },
   timed_out: {
     retry: 'never',
@@ -198,10 +208,16 @@ export const errorCatalogue = {
       'Another worker has moved the position of this database in the meantime; this round was rolled back.',
     action: 'Nothing, unless it repeats: then two daemons work on one installation.',
   },
-  table_rewritten: {
+  table_altered: {
     retry: 'backoff',
-    meaning: 'A table was rewritten (ALTER TABLE, TRUNCATE) while it was being read; the round starts again.',
+    meaning:
+      'A table was altered or rewritten (ALTER TABLE, TRUNCATE) since it was looked at; the round starts again.',
     action: 'Nothing.',
+  },
+  internal_error: {
+    retry: 'backoff',
+    meaning: 'Something happened that Tahr does not expect: a bug of Tahr. Nothing was applied by halves.',
+    action: 'Report it with the stack from the log of the daemon; the sync is tried again every minute.',
   },
   statement_failed: {
     retry: 'backoff',

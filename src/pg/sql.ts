@@ -78,7 +78,7 @@ sql.verbatim = text;
 
 const wireText = (value: SqlValue): string | null => {
   if (value === null) return null;
-  return Array.isArray(value) ? arrayText(value) : String(value as string | number | bigint | boolean);
+  return Array.isArray(value) ? arrayText(value) : String(value);
 };
 
 const literal = (value: SqlValue): string => {

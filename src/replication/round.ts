@@ -174,11 +174,12 @@ const load = async (
 
 const finishSources = (sources: readonly OpenSource[], deliveries: readonly Delivery[]): Promise<void[]> =>
   Promise.all(
-    sources.map(({ database, reader, opening }) => {
+    sources.map(({ database, reader, opening, catalog }) => {
       const read = deliveries.flatMap(({ tables }) =>
         tables.flatMap(({ streams }) => streams.filter(({ source }) => source.database.id === database.id)),
       );
-      return reader.finish([...new Set(read.map(({ table }) => table))], opening.lsn);
+      const tables = [...new Set(read.map(({ table }) => table))];
+      return reader.finish(tables, catalog.fingerprints, opening.lsn);
     }),
   );
 

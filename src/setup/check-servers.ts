@@ -26,6 +26,7 @@ const checkServer = (side: Side): Finding[] => {
     const what = `has the publication "${traits.publicationForAllTables}" FOR ALL TABLES`;
     findings.push(errorFinding('publication_for_all_tables', { database, what }));
   }
+  if (side.foreign !== null) findings.push({ severity: 'error', error: side.foreign });
   if (!traits.schemaExists && !traits.mayCreateSchema) {
     const what = 'does not let the role create the schema that Tahr needs (CREATE on the database)';
     findings.push(errorFinding('privilege_missing', { database, what }));

@@ -49,7 +49,8 @@ export interface SetupOptions {
 export const installSync = async (options: SetupOptions): Promise<Finding[]> => {
   await using reached = await reachMembers(options.definition, options.connect);
   throwAll(reached.failures);
-  const sides = await readSides(options.definition, { members: reached.members, schema: options.schema });
+  const { members } = reached;
+  const sides = await readSides(options.definition, { ...options, members });
   const findings = checkSides(sides);
   throwAll(findings.filter(({ severity }) => severity === 'error').map(({ error }) => error));
   const undo = new Undo();

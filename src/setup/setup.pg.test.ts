@@ -247,7 +247,7 @@ test('a target role without privileges is told what it lacks', async () => {
   );
   const setup = options([a, c], [relation(1, 'orders')]);
   const findings = await validateSync(setup.definition, {
-    schema,
+    ...setup,
     connect: async (database) => {
       const session = await setup.connect(database);
       if (database.name === 'C') await session.script(sql`set session authorization setup_poor`);

@@ -1,5 +1,6 @@
 /** One database of a sync with everything that is read from it before anything is changed. */
 import { readRelations, type RelationFacts } from '../connectors/postgres/catalogue.ts';
+import { checkOwner } from '../connectors/postgres/identity.ts';
 import { readTables } from '../connectors/postgres/introspect.ts';
 import type { Table } from '../connectors/postgres/table.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type TablePrivilege,
   type Traits,
 } from '../connectors/postgres/traits.ts';
+import { isReplicationError, type ReplicationError } from '../model/errors.ts';
 import { formatRelation, type SyncDefinition, type SyncRelation } from '../model/topology.ts';
 import type { OpenMember } from './members.ts';
 
@@ -29,6 +31,8 @@ export interface SideSequence {
 
 export interface Side extends OpenMember {
   readonly traits: Traits;
+  /** The schema is there and somebody else's; null when it is ours, or not there. */
+  readonly foreign: ReplicationError | null;
   /** In the order of the sync, on every side. */
   readonly tables: readonly SideTable[];
   readonly sequences: readonly SideSequence[];
@@ -36,22 +40,29 @@ export interface Side extends OpenMember {
 
 export const readSides = (
   definition: SyncDefinition,
-  { members, schema }: { readonly members: readonly OpenMember[]; readonly schema: string },
+  { members, schema, installation }: ReadOptions,
 ): Promise<Side[]> => {
   const oldestVersion = Math.min(...members.map(({ session }) => session.serverVersion));
-  return Promise.all(members.map((member) => readSide(definition, { member, schema, oldestVersion })));
+  return Promise.all(
+    members.map((member) => readSide(definition, { member, schema, installation, oldestVersion })),
+  );
 };
+
+interface ReadOptions {
+  readonly members: readonly OpenMember[];
+  readonly schema: string;
+  readonly installation: string;
+}
 
 interface Reading {
   readonly member: OpenMember;
   readonly schema: string;
+  readonly installation: string;
   readonly oldestVersion: number;
 }
 
-const readSide = async (
-  definition: SyncDefinition,
-  { member, schema, oldestVersion }: Reading,
-): Promise<Side> => {
+const readSide = async (definition: SyncDefinition, reading: Reading): Promise<Side> => {
+  const { member, schema, oldestVersion } = reading;
   const { session } = member;
   const relations = definition.relations.filter(({ kind }) => kind === 'table');
   const sequences = definition.relations.filter(({ kind }) => kind === 'sequence');
@@ -66,6 +77,7 @@ const readSide = async (
   return {
     ...member,
     traits: await readTraits(session, schema),
+    foreign: await readForeign(reading),
     tables: relations.map((relation, index) => {
       const table = tables[index] ?? null;
       const found = kinds.get(formatRelation(relation.relation)) ?? null;
@@ -73,6 +85,16 @@ const readSide = async (
     }),
     sequences: sequences.map((relation, index) => ({ relation, facts: facts[index] ?? null })),
   };
+};
+
+const readForeign = async ({ member, schema, installation }: Reading): Promise<ReplicationError | null> => {
+  try {
+    await checkOwner(member.session, { schema, installation, database: member.database.id });
+    return null;
+  } catch (error) {
+    if (isReplicationError(error, 'foreign_installation')) return error;
+    throw error;
+  }
 };
 
 const readKinds = async (

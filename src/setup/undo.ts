@@ -8,6 +8,6 @@ export class Undo {
 
   /** Never throws: a database that can no longer be reached keeps what was done there, which a second run takes up. */
   async run(): Promise<void> {
-    for (const step of this.#steps.splice(0).reverse()) await step().catch(() => undefined);
+    for (const step of this.#steps.splice(0).toReversed()) await step().catch(() => undefined);
   }
 }

@@ -11,13 +11,19 @@ import type { Finding } from './finding.ts';
 import { type Connect, reachMembers } from './members.ts';
 import { readSides, type Side } from './side.ts';
 
+interface ValidateOptions {
+  readonly connect: Connect;
+  readonly schema: string;
+  readonly installation: string;
+}
+
 /** Errors first; among them the databases that cannot be reached, the others being checked nevertheless. */
 export const validateSync = async (
   definition: SyncDefinition,
-  { connect, schema }: { readonly connect: Connect; readonly schema: string },
+  { connect, schema, installation }: ValidateOptions,
 ): Promise<Finding[]> => {
   await using reached = await reachMembers(definition, connect);
-  const sides = await readSides(definition, { members: reached.members, schema });
+  const sides = await readSides(definition, { members: reached.members, schema, installation });
   const unreached = reached.failures.map((error) => ({ severity: 'error', error }) as const);
   return [...unreached, ...checkSides(sides)].sort((a, b) => rank(a) - rank(b));
 };

@@ -6,24 +6,39 @@ const orders = 'create table orders (id int primary key, note text, amount numer
 
 describe('one source, one target', () => {
   it('carries inserts, updates, deletes and changed keys', async () => {
-    await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema: orders, tables: ['orders'] });
+    await using gang = await createGang({
+      roles: { A: 'source', B: 'target' },
+      schema: orders,
+      tables: ['orders'],
+    });
     await gang.run('A', `insert into orders select n, 'n' || n, n from generate_series(1, 10) n`);
     await gang.expectEqual();
     expect(await gang.rows('B', 'orders')).toHaveLength(10);
-    await gang.run('A', `update orders set note = 'changed' where id < 4; delete from orders where id = 5; update orders set id = 100 where id = 6`);
+    await gang.run(
+      'A',
+      `update orders set note = 'changed' where id < 4; delete from orders where id = 5; update orders set id = 100 where id = 6`,
+    );
     await gang.expectEqual();
     expect(await gang.rows('B', 'orders')).toContain('(100,n6,6.00)');
   });
 
   it('writes nothing when nothing has changed', async () => {
-    await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema: orders, tables: ['orders'] });
+    await using gang = await createGang({
+      roles: { A: 'source', B: 'target' },
+      schema: orders,
+      tables: ['orders'],
+    });
     await gang.run('A', `insert into orders values (1)`);
     expect(await gang.round('B')).toMatchObject({ B: { kind: 'good', applied: { inserted: 1 } } });
     expect(await gang.round('B')).toMatchObject({ B: { kind: 'empty' } });
   });
 
   it('carries a truncation, and the rows that came after it', async () => {
-    await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema: orders, tables: ['orders'] });
+    await using gang = await createGang({
+      roles: { A: 'source', B: 'target' },
+      schema: orders,
+      tables: ['orders'],
+    });
     await gang.run('A', `insert into orders select n from generate_series(1, 10) n`);
     await gang.settle();
     await gang.run('A', `truncate orders; insert into orders values (3, 'after')`);
@@ -39,7 +54,10 @@ describe('one source, one target', () => {
     });
     await gang.run('A', `insert into seats values (1, 'ann'), (2, 'bob'), (3, 'cid')`);
     await gang.settle();
-    await gang.run('A', `update seats set guest = null; update seats set guest = case id when 1 then 'bob' when 2 then 'cid' else 'ann' end`);
+    await gang.run(
+      'A',
+      `update seats set guest = null; update seats set guest = case id when 1 then 'bob' when 2 then 'cid' else 'ann' end`,
+    );
     await gang.expectEqual();
     expect(await gang.rows('B', 'seats')).toEqual(['(1,bob)', '(2,cid)', '(3,ann)']);
   });
@@ -70,7 +88,9 @@ describe('one source, one target', () => {
       tables: ['orders'],
       options: { onetimecopy: 1, copyGeneration: 1 },
     });
-    expect(await gang.round('B')).toMatchObject({ B: { kind: 'good', applied: { inserted: 10, updated: 5, deleted: 10 } } });
+    expect(await gang.round('B')).toMatchObject({
+      B: { kind: 'good', applied: { inserted: 10, updated: 5, deleted: 10 } },
+    });
     await gang.expectEqual();
   });
 });
@@ -114,7 +134,10 @@ describe('two sources', () => {
     await gang.run('B', `update orders set note = 'B' where id = 1; delete from orders where id = 2`);
     await gang.expectEqual();
     expect(await gang.rows('A', 'orders')).toEqual(['(1,B,0.00)']);
-    expect((await gang.conflicts('A')).map(({ kind }) => kind)).toEqual(['update_deleted', 'delete_origin_differs']);
+    expect((await gang.conflicts('A')).map(({ kind }) => kind)).toEqual([
+      'update_deleted',
+      'delete_origin_differs',
+    ]);
   });
 
   it('keeps the change of a row that a round is about to write', async () => {
@@ -138,7 +161,10 @@ describe('two sources', () => {
     await gang.settle();
     await gang.run('B', `update orders set note = 'before' where id = 1`);
     await gang.run('A', `truncate orders; insert into orders values (9, 'after')`);
-    await gang.run('B', `update orders set note = 'later' where id = 2; insert into orders values (10, 'new')`);
+    await gang.run(
+      'B',
+      `update orders set note = 'later' where id = 2; insert into orders values (10, 'new')`,
+    );
     await gang.expectEqual();
     expect(await gang.rows('A', 'orders')).toEqual(['(10,new,0.00)', '(2,later,0.00)', '(9,after,0.00)']);
   });
@@ -147,7 +173,10 @@ describe('two sources', () => {
     await using gang = await createGang({
       roles,
       schema: orders,
-      seed: { A: `insert into orders select n, 'n' || n from generate_series(1, 100) n`, B: `insert into orders values (500, 'old')` },
+      seed: {
+        A: `insert into orders select n, 'n' || n from generate_series(1, 100) n`,
+        B: `insert into orders values (500, 'old')`,
+      },
       tables: ['orders'],
       options: { onetimecopy: 1, copyGeneration: 1 },
     });
@@ -165,7 +194,10 @@ describe('two sources', () => {
       sequences: ['numbers', 'backwards'],
     });
     await gang.run('A', `select nextval('numbers') from generate_series(1, 42); select nextval('backwards')`);
-    await gang.run('B', `select setval('numbers', 7); select nextval('backwards') from generate_series(1, 5)`);
+    await gang.run(
+      'B',
+      `select setval('numbers', 7); select nextval('backwards') from generate_series(1, 5)`,
+    );
     await gang.settle();
     for (const name of ['A', 'B', 'C']) {
       const [values] = await gang.on(name).query(sql`
@@ -177,7 +209,11 @@ describe('two sources', () => {
 
 describe('two sources and a target', () => {
   it('gives the target what the sources agreed on', async () => {
-    await using gang = await createGang({ roles: { A: 'source', B: 'source', C: 'target' }, schema: orders, tables: ['orders'] });
+    await using gang = await createGang({
+      roles: { A: 'source', B: 'source', C: 'target' },
+      schema: orders,
+      tables: ['orders'],
+    });
     await gang.run('A', `insert into orders values (1, 'A'), (2, 'A')`);
     await gang.run('B', `insert into orders values (2, 'B'), (3, 'B')`);
     await gang.round('C');

@@ -7,6 +7,7 @@ import type {
   DatabaseName,
   Member,
   RelationId,
+  RelationName,
   Role,
   SyncDefinition,
   SyncId,
@@ -28,11 +29,24 @@ interface GangOptions {
   readonly schema: string;
   /** Run on one database before the sync is installed. */
   readonly seed?: Readonly<Record<string, string>>;
-  readonly tables: readonly string[];
+  /** Who Tahr connects as, and what gives this role its privileges on a database; the superuser when left out. */
+  readonly role?: { readonly name: string; readonly grants: (name: string, database: string) => string };
+  /** For what `schema` cannot say: loads a dump. */
+  readonly prepare?: (session: Session) => Promise<void>;
+  /** A name alone is one in the schema public. */
+  readonly tables: readonly (string | RelationName)[];
+  /** The index that the operator chose as the key of a table, by the table's name. */
+  readonly keys?: Readonly<Record<string, string>>;
   readonly sequences?: readonly string[];
   readonly options?: Partial<SyncDefinition>;
   /** A server of its own; the shared one when left out. */
-  readonly server?: { readonly parameters: Database['parameters'] };
+  readonly server?: TestServer;
+  /** A server of its own for a database, by the database's name. */
+  readonly servers?: Readonly<Record<string, TestServer>>;
+}
+
+interface TestServer {
+  readonly parameters: Database['parameters'];
 }
 
 export interface Gang extends AsyncDisposable {
@@ -45,7 +59,7 @@ export interface Gang extends AsyncDisposable {
   /** Rounds in every lane until all are empty. */
   settle(): Promise<void>;
   /** The rows of a table, as text. */
-  rows(name: string, table: string): Promise<string[]>;
+  rows(name: string, table: string | RelationName): Promise<string[]>;
   /** Settles, and checks that the tables hold equal rows everywhere. */
   expectEqual(): Promise<void>;
   conflicts(name: string): Promise<Record<string, string | null>[]>;
@@ -57,14 +71,18 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
   const sessions = new Map<string, Session>();
   const pools = new Map<DatabaseId, Pool>();
   for (const name of Object.keys(options.roles)) {
+    const server = options.servers?.[name] ?? options.server;
     const database =
-      options.server === undefined
+      server === undefined
         ? await createDatabase(name.toLowerCase())
-        : await databaseOn(options.server, name.toLowerCase());
+        : await databaseOn(server, name.toLowerCase());
     databases.set(name, database);
     const session = await database.session('application');
     await session.script(sql`set search_path = public`, sql.verbatim(options.schema));
+    await options.prepare?.(session);
     if (options.seed?.[name] !== undefined) await session.script(sql.verbatim(options.seed[name]));
+    if (options.role !== undefined)
+      await session.script(sql.verbatim(options.role.grants(name, database.name)));
     sessions.set(name, session);
   }
   const members = Object.entries(options.roles).map(
@@ -74,7 +92,10 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
         id: (index + 1) as DatabaseId,
         name: name as DatabaseName,
         status: 'active',
-        parameters: databases.get(name)?.parameters ?? {},
+        parameters: {
+          ...databases.get(name)?.parameters,
+          ...(options.role === undefined ? {} : { user: options.role.name }),
+        },
         makedelta: false,
       },
     }),
@@ -85,8 +106,8 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     pools.set(database.id, pool);
   }
   const relations = [
-    ...options.tables.map((name) => ({ kind: 'table' as const, name })),
-    ...(options.sequences ?? []).map((name) => ({ kind: 'sequence' as const, name })),
+    ...options.tables.map((name) => ({ kind: 'table' as const, relation: relationOf(name) })),
+    ...(options.sequences ?? []).map((name) => ({ kind: 'sequence' as const, relation: relationOf(name) })),
   ];
   const sync: SyncDefinition = {
     id: randomUUID() as SyncId,
@@ -96,11 +117,11 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     relgroup: 'test',
     dbgroup: 'test',
     members,
-    relations: relations.map(({ kind, name }, index) => ({
+    relations: relations.map(({ kind, relation }, index) => ({
       id: (index + 1) as RelationId,
       kind,
-      relation: { schema: 'public', name },
-      keyIndex: null,
+      relation,
+      keyIndex: options.keys?.[relation.name] ?? null,
       conflictStrategy: null,
       makedelta: null,
     })),
@@ -119,6 +140,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     signal: new AbortController().signal,
   });
   const schema = 'tahr';
+  const oldestVersion = Math.min(...[...sessions.values()].map(({ serverVersion }) => serverVersion));
   const memory = emptyMemory();
   const sources = members.filter(({ role }) => role === 'source');
   const memberOf = (name: string): Member => {
@@ -140,7 +162,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
         return readCatalog(lease.session, {
           schema,
           relations: sync.relations,
-          oldestVersion: lease.session.serverVersion,
+          oldestVersion,
           isSource,
         });
       },
@@ -170,10 +192,11 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       quiet = isQuiet ? quiet + 1 : 0;
     }
   };
-  const rows = async (name: string, table: string): Promise<string[]> => {
+  const rows = async (name: string, table: string | RelationName): Promise<string[]> => {
+    const relation = relationOf(table);
     const found = await sessions
       .get(name)
-      ?.query(sql`select t::text as row from ${sql.id('public', table)} t order by 1`);
+      ?.query(sql`select t::text as row from ${sql.id(relation.schema, relation.name)} t order by 1`);
     return (found ?? []).map(({ row }) => row ?? '');
   };
   return {
@@ -190,7 +213,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       const [first = '', ...others] = Object.keys(options.roles);
       for (const table of options.tables)
         for (const other of others)
-          expect(await rows(other, table), `${table} on ${other} and ${first}`).toEqual(
+          expect(await rows(other, table), `${relationOf(table).name} on ${other} and ${first}`).toEqual(
             await rows(first, table),
           );
     },
@@ -200,3 +223,6 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 };
+
+const relationOf = (table: string | RelationName): RelationName =>
+  typeof table === 'string' ? { schema: 'public', name: table } : table;

@@ -8,7 +8,10 @@ import { change, type Say } from '../change.ts';
 import { type Command, command } from '../command.ts';
 import { selectSyncs } from '../sync-selection.ts';
 
-const setStatus = (status: ActiveStatus, text: { verb: 'activate' | 'deactivate'; done: string; summary: string }): Command =>
+const setStatus = (
+  status: ActiveStatus,
+  text: { verb: 'activate' | 'deactivate'; done: string; summary: string },
+): Command =>
   command({
     verb: text.verb,
     form: 'SYNC…|all',
@@ -19,13 +22,21 @@ const setStatus = (status: ActiveStatus, text: { verb: 'activate' | 'deactivate'
       change(context, async (db, say) => {
         for (const sync of await selectSyncs(db, names)) {
           await updateSync(db, sync.name, { status });
-          say(sync.status === status ? `Sync ${sync.name} is ${status} already` : `${text.done} sync ${sync.name}`);
+          say(
+            sync.status === status
+              ? `Sync ${sync.name} is ${status} already`
+              : `${text.done} sync ${sync.name}`,
+          );
         }
         await sayWithoutDaemon(db, say);
       }),
   });
 
-export const activate = setStatus('active', { verb: 'activate', done: 'Activated', summary: 'Let syncs run.' });
+export const activate = setStatus('active', {
+  verb: 'activate',
+  done: 'Activated',
+  summary: 'Let syncs run.',
+});
 
 export const deactivate = setStatus('inactive', {
   verb: 'deactivate',
@@ -33,7 +44,10 @@ export const deactivate = setStatus('inactive', {
   summary: 'Stop syncs until they are activated. Changes are still captured and kept for them.',
 });
 
-const setPause = (isPaused: boolean, text: { verb: 'pause' | 'resume'; done: string; summary: string }): Command =>
+const setPause = (
+  isPaused: boolean,
+  text: { verb: 'pause' | 'resume'; done: string; summary: string },
+): Command =>
   command({
     verb: text.verb,
     form: 'SYNC…|all',
@@ -52,7 +66,7 @@ const setPause = (isPaused: boolean, text: { verb: 'pause' | 'resume'; done: str
 
 const assertActive = ({ name, status }: SyncDefinition): void => {
   if (status === 'active') return;
-  throw new ReplicationError('usage', {
+  throw new ReplicationError('sync_at_rest', {
     message: `Cannot pause or resume sync "${name}" unless it is active (currently "${status}").`,
     hint: `\`tahr activate ${name}\` first.`,
   });

@@ -13,7 +13,7 @@ import { chooseAll } from '../relation-choice.ts';
 import { joinRelGroup, lookAround, rememberAll } from '../relation-finding.ts';
 import { reinstallSyncs } from '../sync-install.ts';
 
-export const allRelationKeys = {
+const keys = {
   db: key(text, 'the database to look on; else a source', ['database']),
   relgroup: key(text, 'put them into this relgroup, made if there is none', ['herd']),
   schema: key(list, 'with all: only relations of these schemas, as -n does'),
@@ -26,8 +26,9 @@ export const addAll = command({
   summary: 'Make all tables or sequences of a database known, but partitions and what extensions brought.',
   details:
     'Here --schema (-n) chooses relations; the schema of the installation comes from TAHR_SCHEMA or tahr.yaml.',
-  keys: allRelationKeys,
+  keys,
   options: ['dryRun', 'excludeSchema', 'table', 'excludeTable'],
+  takesSchemas: true,
   run: async ({ names, settings }, context) => {
     const [word, ...more] = names;
     const kind = word === undefined ? undefined : findNoun(word);
@@ -41,9 +42,9 @@ export const addAll = command({
   },
 });
 
-export const addAllRelations = (
+const addAllRelations = (
   kind: RelationKind,
-  settings: Settings<typeof allRelationKeys>,
+  settings: Settings<typeof keys>,
   context: Context,
 ): Promise<ExitCode> =>
   change(context, async (db, say, aftermath) => {

@@ -44,8 +44,8 @@ export const addSync = command({
       );
     return change(context, async (db, say, aftermath) => {
       const definition = await store(db, { context, say, name: unquote(name), settings });
-      aftermath.whenLost(() => undoInstall(context, definition));
       await install(db, { context, definition, say });
+      if (context.options.dryRun !== true) aftermath.whenLost(() => undoInstall(context, definition));
     });
   },
 });

@@ -3,7 +3,7 @@ import { listConflicts, type StoredConflict } from '../../control/conflict-log.t
 import { formatRelation } from '../../model/topology.ts';
 import { look } from '../change.ts';
 import { command, ExitCode } from '../command.ts';
-import { formatTime } from '../durations.ts';
+import { formatTime } from '../amounts.ts';
 import { selectSyncs } from '../sync-selection.ts';
 import { textTable } from '../text-table.ts';
 

@@ -1,6 +1,4 @@
-/** `add|list|update|remove table` and the same for sequences: the two differ in the noun only. */
-import { listDatabases } from '../../control/database.ts';
-import type { Db } from '../../control/db.ts';
+/** `list|update|remove table` and the same for sequences: the two differ in the noun only. */
 import {
   listRelations,
   type Relation,
@@ -12,103 +10,15 @@ import { getRelGroup, listRelGroups, type RelGroup, setRelGroupMembers } from '.
 import { formatRelation, type RelationKind } from '../../model/topology.ts';
 import { change, look } from '../change.ts';
 import { type Command, command, ExitCode } from '../command.ts';
-import type { Context } from '../context.ts';
 import { matchesRelation, relationPattern } from '../grammar/patterns.ts';
-import { key, type Settings } from '../grammar/settings.ts';
+import { key } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
-import { anyText, booleanOrDefault, text } from '../grammar/values.ts';
+import { text } from '../grammar/values.ts';
 import { splitList } from '../grammar/words.ts';
-import { chooseRelations } from '../relation-choice.ts';
-import { joinRelGroup, lookAround, rememberAll, sayRelations } from '../relation-finding.ts';
+import { sayRelations } from '../relation-finding.ts';
 import { selectRelations } from '../relation-selection.ts';
-import { normalStrategy } from '../strategy.ts';
+import { relationChanges, tableKeys } from '../relation-settings.ts';
 import { reinstallSyncs, usesRelation } from '../sync-install.ts';
-import { allRelationKeys, addAllRelations } from './add-all.ts';
-
-const tableKeys = {
-  key: key(anyText, 'the unique index that identifies rows; empty: the primary key, or the best one'),
-  conflict_strategy: key(anyText, 'for this table only; empty: as the sync says', ['conflict']),
-  makedelta: key(booleanOrDefault, 'on, off, or default: capture again what Tahr writes to it'),
-};
-
-const addKeys = { ...allRelationKeys, ...tableKeys };
-
-export const addRelation = (kind: RelationKind): Command =>
-  command({
-    verb: 'add',
-    noun: kind,
-    form: 'NAME… [db=NAME] [relgroup=NAME] [key=value…]',
-    summary: `Make ${kind}s known and put them into a relgroup. Names may have * in them.`,
-    details: 'They are looked up on the database given by db=, else on a source.',
-    keys: addKeys,
-    options: ['dryRun', 'excludeSchema', 'table', 'excludeTable'],
-    run: async ({ names, settings }, context) => {
-      if (names.length === 1 && names[0]?.toLowerCase() === 'all')
-        return addAllRelations(kind, settings, context);
-      const words = names.flatMap(splitList);
-      if (words.length === 0)
-        throw usageError(
-          `No ${kind} is named.`,
-          `Write \`tahr add ${kind} NAME…\`, or \`tahr add all ${kind}s\`.`,
-        );
-      return addNamed({ kind, words, settings }, context);
-    },
-  });
-
-interface Naming {
-  readonly kind: RelationKind;
-  readonly words: readonly string[];
-  readonly settings: Settings<typeof addKeys>;
-}
-
-const addNamed = ({ kind, words, settings }: Naming, context: Context): Promise<ExitCode> =>
-  change(context, async (db, say, aftermath) => {
-    const place = await lookAround(db, context, settings.db ?? null);
-    const chosen = chooseRelations({
-      words,
-      kinds: [kind],
-      listed: place.listed,
-      database: place.database.name,
-    });
-    const changes = await relationChanges(db, settings);
-    const remember = () => rememberAll(db, { place, chosen, changes });
-    const alter = async (): Promise<void> => {
-      const remembered = await remember();
-      sayRelations(
-        say,
-        'Added the following tables or sequences:',
-        remembered.filter(({ isNew }) => isNew).map(({ relation }) => relation),
-      );
-      sayRelations(
-        say,
-        'Known already:',
-        remembered.filter(({ isNew }) => !isNew).map(({ relation }) => relation),
-      );
-      const { relgroup } = settings;
-      if (relgroup !== undefined)
-        await joinRelGroup(db, { relgroup, relations: remembered.map(({ relation }) => relation), say });
-    };
-    await reinstallSyncs(db, {
-      context,
-      say,
-      aftermath,
-      uses: (sync) =>
-        sync.relgroup === settings.relgroup || chosen.some((relation) => usesRelation(sync, relation)),
-      alter,
-    });
-  });
-
-const relationChanges = async (db: Db, settings: Settings<typeof tableKeys>): Promise<RelationChanges> => {
-  const { key: keyIndex, conflict_strategy: strategy, makedelta } = settings;
-  const databases = (await listDatabases(db)).map(({ name }) => name);
-  return {
-    ...(keyIndex === undefined ? {} : { keyIndex: keyIndex === '' ? null : keyIndex }),
-    ...(strategy === undefined
-      ? {}
-      : { conflictStrategy: strategy === '' ? null : normalStrategy(strategy, databases) }),
-    ...(makedelta === undefined ? {} : { makedelta }),
-  };
-};
 
 const empty: Readonly<Record<RelationKind, { none: string; unmatched: string }>> = {
   table: { none: 'No tables have been added yet', unmatched: 'No matching tables found' },

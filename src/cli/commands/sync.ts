@@ -9,7 +9,7 @@ import { type Aftermath, change, look, type Say } from '../change.ts';
 import { command, ExitCode } from '../command.ts';
 import type { Context } from '../context.ts';
 import { membersOf, setMembers } from '../dbgroup-members.ts';
-import { formatDuration } from '../durations.ts';
+import { formatDuration } from '../amounts.ts';
 import type { Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
 import { findMembers } from '../relation-finding.ts';

@@ -18,7 +18,9 @@ export const validate = command({
   run: async ({ names }, context) => {
     const checks = await look(context, async (db) => {
       const syncs = await selectSyncs(db, names);
-      return Promise.all(syncs.map(async (sync) => ({ sync, options: await setupOptions(db, context, sync) })));
+      return Promise.all(
+        syncs.map(async (sync) => ({ sync, options: await setupOptions(db, context, sync) })),
+      );
     });
     const results: Result[] = [];
     const width = Math.max(...checks.map(({ sync }) => sync.name.length));

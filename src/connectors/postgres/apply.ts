@@ -69,7 +69,9 @@ export const deleteStaged = (plan: StagePlan): Sql => sql`
 
 /** True for a non-key column that UPDATE may only set to DEFAULT. */
 export const needsReplacement = (plan: StagePlan): boolean => {
-  const always = new Set(plan.table.columns.filter(({ identity }) => identity === 'always').map(({ name }) => name));
+  const always = new Set(
+    plan.table.columns.filter(({ identity }) => identity === 'always').map(({ name }) => name),
+  );
   return plan.columns.some(({ name, isKey }) => always.has(name) && !isKey);
 };
 
@@ -87,7 +89,12 @@ export const lockRows = (plan: StagePlan): Sql[] => {
 /** Rows of the table that the source's whole table does not have: staged as gone, in the version of the whole. */
 export const stageAbsentRows = (
   plan: StagePlan,
-  version: { readonly src: number; readonly oxid: string; readonly at: string; readonly knows: readonly number[] } | null,
+  version: {
+    readonly src: number;
+    readonly oxid: string;
+    readonly at: string;
+    readonly knows: readonly number[];
+  } | null,
 ): Sql => {
   const keys = sql.join(plan.key.columns.map((_, index) => deltaColumn(index)));
   const tableKeys = sql.join(
@@ -124,5 +131,7 @@ export const deferrableCollisions = (plan: StagePlan): Sql[] =>
 /** The key of a staged row, for people. */
 export const keyText = (plan: StagePlan, alias: Sql): Sql =>
   sql`pg_catalog.concat_ws(', ', ${sql.join(
-    plan.key.columns.map((column, index) => sql`${keyValue(column, sql`${alias}.${deltaColumn(index)}`)}::text`),
+    plan.key.columns.map(
+      (column, index) => sql`${keyValue(column, sql`${alias}.${deltaColumn(index)}`)}::text`,
+    ),
   )})`;

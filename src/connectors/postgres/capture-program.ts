@@ -7,13 +7,13 @@
  * inheritance, native subscribers) row triggers do the work.
  *
  * The functions are SECURITY DEFINER without a SET clause, which would cost more than the rest; everything in them
- * is schema-qualified instead. All triggers pass over sessions of our own that say so by the setting `<schema>.apply`.
+ * is schema-qualified instead. All of them pass over sessions of our own that say so by the setting `<schema>.apply`.
  */
 import type { RelationId } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { deltaColumns, segmentNumbers, segmentTable, truncationShape } from './delta.ts';
 import { program } from './program.ts';
-import type { Table, TableKey } from './table.ts';
+import { keyOf, type Table, type TableKey } from './table.ts';
 
 export type CaptureLevel = 'statement' | 'row';
 /** `always`: also for sessions in replica role; only the owner of a table may ask for that. */
@@ -72,7 +72,7 @@ interface Trigger {
   readonly on: Sql;
   /** From the event to the row or statement level. */
   readonly event: Sql;
-  /** Besides the guard. */
+  /** WHEN, or nothing. The server parses it again for every statement, so it is kept short. */
   readonly condition: Sql;
   readonly calls: FunctionKind;
 }
@@ -115,13 +115,13 @@ const rowTriggers = (plan: CapturePlan): Trigger[] => {
 const keyTrigger = (plan: CapturePlan): Trigger => {
   const on = tableOf(plan);
   const unchanged = plan.key.columns.map(
-    ({ name, equals }) => sql`old.${sql.id(name)} ${sql.verbatim(equals)} new.${sql.id(name)}`,
+    (column) => sql`${keyOf(column, sql`old`)} ${sql.verbatim(column.equals)} ${keyOf(column, sql`new`)}`,
   );
   return {
     name: 'key',
     on,
     event: sql`after update on ${on} for each row`,
-    condition: sql` and not (${sql.join(unchanged, ' and ')})`,
+    condition: sql`when (not (${sql.join(unchanged, ' and ')}))`,
     calls: 'old',
   };
 };
@@ -145,7 +145,7 @@ const truncateTriggers = (plan: CapturePlan): Trigger[] => {
     trigger('truncating', tableOf(plan), 'before', 'truncating'),
     ...plan.partitions.map((partition) => ({
       ...trigger('emptied', sql.verbatim(partition), 'before', 'emptied'),
-      condition: sql` and pg_catalog.current_setting(${sql.literal(truncatingSetting(plan))}, true) is distinct from 'yes'`,
+      condition: sql`when (pg_catalog.current_setting(${sql.literal(truncatingSetting(plan))}, true) is distinct from 'yes')`,
     })),
   ];
 };
@@ -154,9 +154,7 @@ const truncatingSetting = ({ schema, id }: CapturePlan): string => `${schema}.tr
 
 const createTrigger = (plan: CapturePlan, trigger: Trigger): Sql[] => {
   const name = sql.id(`${plan.schema}_note_${trigger.name}`);
-  const guard = sql`session_user <> ${sql.literal(plan.role)}
-    or current_setting(${sql.literal(`${plan.schema}.apply`)}, true) is distinct from 'on'`;
-  const create = sql`create trigger ${name} ${trigger.event} when ((${guard})${trigger.condition})
+  const create = sql`create trigger ${name} ${trigger.event} ${trigger.condition}
     execute function ${functionName(plan, trigger.calls)}()`;
   if (plan.fires === 'origin') return [create];
   return [create, sql`alter table ${trigger.on} enable always trigger ${name}`];
@@ -180,6 +178,8 @@ const bodyOf = (plan: CapturePlan, kind: FunctionKind): Sql => {
     schema: sql.id(plan.schema),
     control: sql`${sql.literal(`${plan.schema}.control`)}::pg_catalog.regclass`,
     channel: sql.literal(plan.schema),
+    role: sql.literal(plan.role),
+    setting: sql.literal(`${plan.schema}.apply`),
     before: kind === 'truncated' && plan.table.kind === 'partitioned' ? sql`${setting('no')};` : sql.empty,
     write_0: write0 ?? sql.empty,
     write_1: write1 ?? sql.empty,

@@ -106,11 +106,10 @@ describe.each(majors)('on PostgreSQL %i', (major) => {
       set session_replication_role = origin`),
     ).toEqual(['1:9']);
     expect(await notes(`truncate public.t`)).toEqual(['1:truncate']);
-    if (major >= 15)
-      expect(
-        await notes(`merge into public.t using (values (1)) as s (id) on t.id = s.id
-        when not matched then insert values (s.id, 'm')`),
-      ).toEqual(['1:1']);
+    // MERGE came with version 15.
+    const merge = `merge into public.t using (values (1)) as s (id) on t.id = s.id
+      when not matched then insert values (s.id, 'm')`;
+    expect(await notes(major >= 15 ? merge : `insert into public.t values (1, 'm')`)).toEqual(['1:1']);
 
     const uuid = '00000000-0000-0000-0000-000000000001';
     expect(await notes(`insert into public.pair values ('k', '${uuid}')`)).toEqual([`2:k,${uuid}`]);
@@ -193,6 +192,43 @@ test('sessions of our own that say so are not noted, those of others that say so
     sql`insert into public.t values (3)`,
   );
   expect(await noted(session)).toEqual(['1:3']);
+});
+
+test('what a native subscription brings is noted', async () => {
+  const publisher = await createDatabase('publisher');
+  const subscriber = await createDatabase('subscriber');
+  const ddl = 'create table public.t (id int primary key, v int)';
+  const source = await prepare(publisher, ddl);
+  const session = await prepare(subscriber, ddl);
+  // On one server CREATE SUBSCRIPTION would wait for itself if it made the slot.
+  const slot = `slot_${publisher.name}`;
+  await source.script(sql`create publication p for table public.t`);
+  await source.query(sql`select pg_create_logical_replication_slot(${slot}, 'pgoutput')`);
+  const { host, port, user } = publisher.parameters;
+  const conninfo = `host=${host} port=${port} user=${user} dbname=${publisher.name}`;
+  await session.script(
+    sql`create subscription s connection ${sql.literal(conninfo)} publication p
+          with (create_slot = false, slot_name = ${sql.literal(slot)}, copy_data = false)`,
+  );
+  try {
+    const [installed] = await capture(session, ['t']);
+    expect(installed?.level).toBe('row');
+    await source.script(sql`insert into public.t values (1, 1)`, sql`update public.t set id = 2`);
+    await expect
+      .poll(() => session.query(sql`select id from public.t`), { timeout: 20_000 })
+      .toEqual([{ id: '2' }]);
+    expect(await noted(session)).toEqual(['1:1', '1:1', '1:2']);
+  } finally {
+    await session.script(sql`alter subscription s disable`);
+    await session.script(sql`alter subscription s set (slot_name = none)`);
+    await session.script(sql`drop subscription s`);
+    await expect
+      .poll(() =>
+        source.query(sql`select slot_name from pg_replication_slots where slot_name = ${slot} and active`),
+      )
+      .toEqual([]);
+    await source.query(sql`select pg_drop_replication_slot(${slot})`);
+  }
 });
 
 test('a writer with a hostile search path cannot lead the trigger astray', async () => {

@@ -22,7 +22,7 @@ import {
 import { ensureShape } from './delta.ts';
 import type { Table } from './table.ts';
 
-export interface CaptureRequest {
+interface CaptureRequest {
   readonly id: RelationId;
   readonly table: Table;
 }

@@ -9,7 +9,7 @@ import { type Sql, sql } from '../../pg/sql.ts';
 import type { TypeCatalogue, TypeFacts } from './column-type.ts';
 import type { IndexColumn, IndexFacts } from './key.ts';
 
-export const relationKinds = [
+const relationKinds = [
   'table',
   'partitioned table',
   'sequence',
@@ -45,7 +45,7 @@ const wantedNames = (names: readonly RelationName[]): Sql => sql`
 export const fingerprintOf = (c: Sql): Sql => sql`
   md5(concat_ws('|', ${c}.oid, ${c}.relkind, ${c}.relispartition,
     exists (select from pg_inherits i where i.inhrelid = ${c}.oid),
-    exists (select from pg_inherits i where i.inhparent = ${c}.oid),
+    ${c}.relkind = 'r' and exists (select from pg_inherits i where i.inhparent = ${c}.oid),
     exists (select from pg_subscription_rel s where s.srrelid = ${c}.oid),
     (select string_agg(concat_ws(',', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull,
               a.atthasdef, a.attgenerated, a.attidentity), ';' order by a.attnum)
@@ -148,7 +148,8 @@ export const readIndexes = async (
                     where nn.conrelid = a.attrelid and nn.contype = 'n' and nn.conkey = array[a.attnum] and not nn.convalidated),
                  'equals', format('operator(%I.%s)', eqn.nspname, eq.oprname),
                  'collation', case when col.collname <> 'default' then format('%I.%I', coln.nspname, col.collname) end,
-                 'isDeterministic', coalesce(col.collisdeterministic, true)) order by p) as list
+                 'isDeterministic', coalesce(col.collisdeterministic, true),
+                 'isObjectNumber', oc.opcintype = 'oid'::regtype and a.atttypid <> 'oid'::regtype) order by p) as list
           from generate_series(0, i.indnkeyatts - 1) p
           join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[p]
           join pg_opclass oc on oc.oid = i.indclass[p]

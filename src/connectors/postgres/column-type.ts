@@ -26,7 +26,10 @@ export interface ServerVersions {
   readonly oldest: number;
 }
 
-/** Types whose binary form means another thing elsewhere: an oid, a locale's currency, an encoding declaration. */
+/**
+ * Types whose binary form means another thing elsewhere (an oid, a locale's currency, an encoding declaration), or
+ * that do not take back what they send (an empty tsquery).
+ */
 const travelAsText: ReadonlySet<string> = new Set([
   'regproc',
   'regprocedure',
@@ -43,6 +46,7 @@ const travelAsText: ReadonlySet<string> = new Set([
   'xml',
   'money',
   'aclitem',
+  'tsquery',
 ]);
 
 /** The first version in which the type has infinite values, which older servers misread in binary. */
@@ -118,6 +122,8 @@ export interface KeyType {
   readonly deltaType: string;
   /** SQL after the delta's column that makes it a value which the key's index understands; often empty. */
   readonly suffix: string;
+  /** SQL after a column of a domain that makes it a value of the type below; empty for any other column. */
+  readonly domainSuffix: string;
   readonly equalityIsBytes: boolean;
 }
 
@@ -135,11 +141,13 @@ export interface KeyCollation {
  */
 export const keyTypeOf = (oid: string, types: TypeCatalogue, collation: KeyCollation): KeyType => {
   const type = baseTypeOf(oid, types);
+  const domainSuffix = type.oid === oid ? '' : `::${type.name}`;
   const collate = collation.name === null ? '' : ` collate ${collation.name}`;
   const equalityIsBytes = (equalByBytes.has(type.name) || type.kind === 'enum') && collation.isDeterministic;
   if (type.kind === 'enum' || (type.kind === 'base' && !type.isBuiltIn))
-    return { deltaType: 'text', suffix: `::${type.name}${collate}`, equalityIsBytes };
+    return { deltaType: 'text', suffix: `::${type.name}${collate}`, domainSuffix, equalityIsBytes };
   const element = type.kind === 'array' ? types.get(type.components[0] ?? '') : undefined;
-  if (element?.kind === 'enum') return { deltaType: 'text[]', suffix: `::${type.name}`, equalityIsBytes };
-  return { deltaType: widest[type.name] ?? type.name, suffix: collate, equalityIsBytes };
+  if (element?.kind === 'enum')
+    return { deltaType: 'text[]', suffix: `::${type.name}`, domainSuffix, equalityIsBytes };
+  return { deltaType: widest[type.name] ?? type.name, suffix: collate, domainSuffix, equalityIsBytes };
 };

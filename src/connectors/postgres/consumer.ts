@@ -6,7 +6,7 @@
  * that was restored from a backup) cannot be served any more.
  */
 import type { DatabaseId, RelationId, SyncId } from '../../model/topology.ts';
-import type { Session } from '../../pg/session.ts';
+import type { Row, Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { isServed, retainPositions, type Snapshot } from './position.ts';
 
@@ -62,27 +62,28 @@ export const readUnusedCapture = async (session: Session, schema: string): Promi
   return rows.map((row) => Number(row['tbl']) as RelationId);
 };
 
-/** The snapshots before which positions of this consumer cannot be served; no row for one that is not registered. */
-export const selectFloors = (schema: string, consumer: Consumer): Sql => sql`
-  select c.floor::text as consumer_floor,
+/** The snapshots before which positions cannot be served, for each consumer of the sync that is registered. */
+export const selectFloors = (schema: string, sync: SyncId): Sql => sql`
+  select c.database, c.floor::text as consumer_floor,
          (select f.pos::text from ${sql.id(schema, 'floor')} f order by f.seq desc limit 1) as database_floor
     from ${sql.id(schema, 'consumer')} c
-   where c.sync = ${consumer.sync}::uuid and c.database = ${consumer.database}::int`;
+   where c.sync = ${sync}::uuid`;
 
-/** False when changes after the position may have been discarded: a gap, which only another copy closes (engine rule §22). */
-export const canServe = async (
-  session: Session,
-  {
-    schema,
-    consumer,
-    position,
-  }: { readonly schema: string; readonly consumer: Consumer; readonly position: Snapshot },
-): Promise<boolean> => {
-  const [row] = await session.query(selectFloors(schema, consumer));
-  if (row === undefined) return false;
-  const floors = [row['consumer_floor'], row['database_floor']];
-  return floors.every((floor) => floor === null || floor === undefined || isServed(position, floor));
-};
+/** By the database that is written. */
+export const decodeFloors = (rows: readonly Row[]): ReadonlyMap<DatabaseId, readonly Snapshot[]> =>
+  new Map(
+    rows.map((row) => [
+      Number(row['database']) as DatabaseId,
+      [row['consumer_floor'], row['database_floor']].filter((floor) => typeof floor === 'string'),
+    ]),
+  );
+
+/**
+ * False when changes after the position may have been discarded: a gap, which only another copy closes (engine rule §22).
+ * @param floors of its consumer; undefined when it is not registered
+ */
+export const canServe = (position: Snapshot, floors: readonly Snapshot[] | undefined): boolean =>
+  floors !== undefined && floors.every((floor) => isServed(position, floor));
 
 /** Forgets a sync on this database, whatever role it had here. */
 export const forgetSync = (schema: string, sync: SyncId): Sql[] => [

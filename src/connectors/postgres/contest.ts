@@ -14,7 +14,7 @@ import { type EntryScope, heldVersions, keyIdentity, keyList, sameKey } from './
 import type { Snapshot } from './position.ts';
 import { type BaseVersion, knowersOfBase } from './reader.ts';
 import { fates, type StagePlan } from './stage.ts';
-import { relationOf } from './table.ts';
+import { isThere, relationOf } from './table.ts';
 
 /** A version of a contested row: staged (with the number of its stage row), or the written database's own. */
 export interface ContestedVersion {
@@ -34,7 +34,7 @@ export interface LocalChanges {
 
 /** One row for each contested key: its versions as JSON. */
 export const contestedRows = (plan: StagePlan, local: LocalChanges | null): Sql => {
-  const exists = sql`(t.${sql.id(plan.key.columns[0]?.name ?? '')} is not null)`;
+  const exists = isThere(sql`t`);
   const staged = sql`
     select ${keyList(plan.key, sql`s`)}, s.n, s.src as holder, s.origin, s.oxid, s.at, s.knows,
            (s.present <> ${exists} or (s.present and ${rowDiffers(plan)})) as differs
@@ -80,14 +80,16 @@ const localVersions = (plan: StagePlan, { scope, truncation }: LocalChanges): Sq
 type WireVersion = [number | null, number, number, string, string, number[]];
 
 export const decodeContested = (row: Row): ContestedVersion[] =>
-  (JSON.parse(row['versions'] ?? '[]') as WireVersion[]).map(([stageRow, holder, origin, xid, at, knownBy]) => ({
-    stageRow,
-    holder: holder as DatabaseId,
-    origin: origin as DatabaseId,
-    xid: BigInt(xid),
-    atMicros: BigInt(at),
-    knownBy: knownBy as DatabaseId[],
-  }));
+  (JSON.parse(row['versions'] ?? '[]') as WireVersion[]).map(
+    ([stageRow, holder, origin, xid, at, knownBy]) => ({
+      stageRow,
+      holder: holder as DatabaseId,
+      origin: origin as DatabaseId,
+      xid: BigInt(xid),
+      atMicros: BigInt(at),
+      knownBy: knownBy as DatabaseId[],
+    }),
+  );
 
 export const markLost = (plan: StagePlan, stageRows: readonly number[]): Sql => sql`
   update ${plan.stage} set fate = ${fates.lost}::smallint where n = any (${stageRows}::integer[])`;
@@ -142,7 +144,8 @@ export const recordConflicts = (options: {
   readonly versions: readonly RecordedVersion[];
 }): Sql => {
   const { schema, sync, plan, strategy, versions } = options;
-  const column = <T extends string | number | bigint>(pick: (version: RecordedVersion) => T): T[] => versions.map(pick);
+  const column = <T extends string | number | bigint>(pick: (version: RecordedVersion) => T): T[] =>
+    versions.map(pick);
   return sql`
     insert into ${sql.id(schema, 'conflict')} (id, sync, tbl, kind, key, winner, strategy, versions)
     select pg_catalog.md5(pg_catalog.concat_ws('/', ${sync}::text, ${plan.id}::text, min(v.key), v.signature))::uuid,
@@ -156,7 +159,7 @@ export const recordConflicts = (options: {
              'at', pg_catalog.to_timestamp(v.at_micros / 1000000.0), 'row', v.image) order by v.won desc, v.holder)
       from (
         select c.*, ${keyText(plan, sql`s`)} as key,
-               case when c.is_local then t.${sql.id(plan.key.columns[0]?.name ?? '')} is not null else s.present end as present,
+               case when c.is_local then ${isThere(sql`t`)} else s.present end as present,
                case when c.is_local then ${imageOf(plan, 'current')} else ${imageOf(plan, 'value')} end as image
           from unnest(${column((v) => v.conflict)}::integer[], ${column((v) => v.signature)}::text[],
                       ${column((v) => v.stageRow)}::integer[], ${column((v) => String(v.isLocal))}::boolean[],
@@ -174,7 +177,7 @@ export const recordConflicts = (options: {
 
 /** The row as JSON of texts, null where it does not exist. */
 const imageOf = (plan: StagePlan, side: 'current' | 'value'): Sql => {
-  const first = plan.columns.find(({ isKey }) => isKey);
+  const isKnown = side === 'current' ? isThere(sql`t`) : sql`s.present`;
   const fields = chunk(plan.columns, 50).map((columns) => {
     const pairs = columns.map((column) => {
       const value = sql`${column[side]}::text`;
@@ -183,9 +186,11 @@ const imageOf = (plan: StagePlan, side: 'current' | 'value'): Sql => {
     });
     return sql`pg_catalog.jsonb_build_object(${sql.join(pairs)})`;
   });
-  return sql`case when ${first?.[side] ?? sql`null`} is not null then ${sql.join(fields, ' || ')} end`;
+  return sql`case when ${isKnown} then ${sql.join(fields, ' || ')} end`;
 };
 
 /** A function takes at most 100 arguments (PostgreSQL manual, appendix K). */
 const chunk = <T>(items: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
+  Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );

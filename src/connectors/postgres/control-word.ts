@@ -8,7 +8,7 @@
  * - armed: the triggers notify. Never set where two-phase commit is in use (§14).
  *
  * A sequence is not MVCC: a new word is seen at once by every transaction, also by REPEATABLE READ ones.
- * All writers of the word but the triggers are the one daemon of the installation.
+ * Whoever changes a part of it holds an advisory lock meanwhile, the triggers that set `off` too (`keep_budget`).
  */
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
@@ -25,10 +25,10 @@ export interface ControlWord {
 /** How far ahead the deadline is set; it is renewed long before. */
 const captureWithoutDaemonS = 30 * 24 * 3600;
 
-const deadline: Sql = sql`(extract(epoch from clock_timestamp())::bigint + ${sql.literal(captureWithoutDaemonS)})`;
+const freshDeadline: Sql = sql`(extract(epoch from clock_timestamp())::bigint + ${sql.literal(captureWithoutDaemonS)})`;
 
 /** A fresh deadline, not armed, segment 0. */
-export const initialControlWord: Sql = sql`${deadline} * 16`;
+export const initialControlWord: Sql = sql`${freshDeadline} * 16`;
 
 export const parseControlWord = (word: bigint): ControlWord => ({
   deadlineS: Number(word >> 4n),
@@ -46,15 +46,20 @@ export const readControlWord = async (session: Session, schema: string): Promise
   return parseControlWord(BigInt(row?.['word'] ?? 0));
 };
 
-/** The parts that are given change, the others stay. One statement, so that `off` set by a trigger is hardly ever lost; it is set again if so. */
-const change = (schema: string, parts: { readonly clear: bigint; readonly set: Sql }): Sql =>
-  sql`select setval(${sql.literal(`${schema}.control`)}::regclass,
-                    (${controlWord(schema)} & ~${sql.literal(parts.clear)}::bigint) | (${parts.set})::bigint)`;
+/** The key of the advisory lock under which the word changes, so that no change loses another one made meanwhile. */
+const wordLock = (schema: string): Sql => sql`hashtextextended(${sql.literal(`${schema}.control`)}, 0)`;
 
-export const arm = (schema: string): Sql => change(schema, { clear: 0n, set: sql`4` });
-export const disarm = (schema: string): Sql => change(schema, { clear: 4n, set: sql`0` });
+const change = (schema: string, word: Sql): Sql => sql`
+  select setval(${sql.literal(`${schema}.control`)}::regclass, ${word})
+    from pg_advisory_xact_lock(${wordLock(schema)})`;
+
+export const arm = (schema: string): Sql => change(schema, sql`${controlWord(schema)} | 4`);
+export const disarm = (schema: string): Sql => change(schema, sql`${controlWord(schema)} & ~4::bigint`);
 export const useSegment = (schema: string, segment: SegmentNumber): Sql =>
-  change(schema, { clear: 3n, set: sql.literal(segment) });
-/** A fresh deadline, and off cleared. */
-export const allowCapture = (schema: string): Sql =>
-  sql`select setval(${sql.literal(`${schema}.control`)}::regclass, (${controlWord(schema)} & 7) | ${deadline} * 16)`;
+  change(schema, sql`(${controlWord(schema)} & ~3::bigint) | ${sql.literal(segment)}::bigint`);
+/** A fresh deadline; off stays. */
+export const renewDeadline = (schema: string): Sql =>
+  change(schema, sql`(${controlWord(schema)} & 15) | ${freshDeadline} * 16`);
+/** A fresh deadline, and off cleared: what was written before may not have been captured. */
+export const resumeCapture = (schema: string): Sql =>
+  change(schema, sql`(${controlWord(schema)} & 7) | ${freshDeadline} * 16`);

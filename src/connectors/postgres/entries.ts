@@ -35,7 +35,11 @@ export interface EntryScope {
 
 /** The columns of the key as deltas and stages keep it. */
 export const keyList = (key: TableKey, alias?: Sql): Sql =>
-  sql.join(key.columns.map((_, index) => (alias === undefined ? deltaColumn(index) : sql`${alias}.${deltaColumn(index)}`)));
+  sql.join(
+    key.columns.map((_, index) =>
+      alias === undefined ? deltaColumn(index) : sql`${alias}.${deltaColumn(index)}`,
+    ),
+  );
 
 /** Two deltas or staged rows, by their aliases, name the same row, by the equality of the key's types. */
 export const sameKey = (key: TableKey, one: Sql, other: Sql): Sql =>
@@ -75,10 +79,14 @@ export const changedKeys = (scope: EntryScope): Sql => {
  * @param forSource true where a source will read them: it needs own changes only, for a relayed version came from there.
  */
 export const heldVersions = (scope: EntryScope, forSource: boolean): Sql => {
-  const entries = forSource ? ownEntries(scope) : sql`${ownEntries(scope)} union all ${relayedEntries(scope)}`;
+  const entries = forSource
+    ? ownEntries(scope)
+    : sql`${ownEntries(scope)} union all ${relayedEntries(scope)}`;
   const identity = keyIdentity(scope.key, sql`e`);
   const knows = scope.peers.map(
-    (peer) => sql`case when pg_catalog.bool_and(pg_catalog.pg_visible_in_snapshot(e.oxid, ${peer.knows}::pg_snapshot)
+    (
+      peer,
+    ) => sql`case when pg_catalog.bool_and(pg_catalog.pg_visible_in_snapshot(e.oxid, ${peer.knows}::pg_snapshot)
                        or e.origin = ${peer.id}::integer)
                        over (partition by ${identity}) then ${peer.id}::integer end`,
   );

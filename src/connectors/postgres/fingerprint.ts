@@ -5,8 +5,8 @@
  *
  * One statement, whatever the number of tables; it belongs into the transaction that reads the deltas.
  */
-import type { Session } from '../../pg/session.ts';
-import { sql } from '../../pg/sql.ts';
+import type { Row, Session } from '../../pg/session.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
 import { fingerprintOf } from './catalogue.ts';
 
 export interface Fingerprint {
@@ -22,13 +22,7 @@ export type FingerprintFinding =
   | 'capture_disturbed'
   | 'partitions_changed';
 
-/** By the oid of the table; a table that was dropped has none. */
-export const readFingerprints = async (
-  session: Session,
-  schema: string,
-  oids: readonly string[],
-): Promise<Map<string, Fingerprint>> => {
-  const rows = await session.query(sql`
+export const selectFingerprints = (schema: string, oids: readonly string[]): Sql => sql`
     select c.oid, ${fingerprintOf(sql`c`)} as table,
            (select md5(string_agg(concat_ws(',', t.oid, t.xmin, t.tgenabled), ';' order by t.oid))
               from pg_trigger t
@@ -40,14 +34,23 @@ export const readFingerprints = async (
               join pg_inherits i on i.inhrelid = part.relid
              where part.level > 0) as children
       from pg_class c
-     where c.oid = any(${oids}::oid[])`);
-  return new Map(
+     where c.oid = any(${oids}::oid[])`;
+
+/** By the oid of the table; a table that was dropped has none. */
+export const decodeFingerprints = (rows: readonly Row[]): ReadonlyMap<string, Fingerprint> =>
+  new Map(
     rows.map((row) => [
       row['oid'] as string,
       { table: row['table'] as string, triggers: row['triggers'] ?? '', children: row['children'] ?? '' },
     ]),
   );
-};
+
+export const readFingerprints = async (
+  session: Session,
+  schema: string,
+  oids: readonly string[],
+): Promise<ReadonlyMap<string, Fingerprint>> =>
+  decodeFingerprints(await session.query(selectFingerprints(schema, oids)));
 
 /** What happened to a table between two looks, the gravest first; null when nothing did. */
 export const compareFingerprints = (

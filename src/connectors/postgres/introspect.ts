@@ -131,6 +131,7 @@ const keyColumnsOf = (index: IndexFacts, types: TypeCatalogue): KeyColumn[] =>
       name: column.name,
       deltaType: keyType.deltaType,
       deltaSuffix: keyType.suffix,
+      domainSuffix: keyType.domainSuffix,
       equals: column.equals,
       equalityIsBytes: keyType.equalityIsBytes,
     };

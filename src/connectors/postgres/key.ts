@@ -15,6 +15,8 @@ export interface IndexColumn {
   /** Quoted and with its schema; null where it is the default of the database, or the type has none. */
   readonly collation: string | null;
   readonly isDeterministic: boolean;
+  /** Its values are oids in disguise (regclass and its like), which mean other objects in another database. */
+  readonly isObjectNumber: boolean;
 }
 
 /** A unique index as the catalogue has it. Expressions have no name and are counted instead. */
@@ -72,6 +74,9 @@ const unfitness = (index: IndexFacts): string | null => {
   if (!index.isValid) return 'is not valid';
   if (index.isPartial) return 'covers only a part of the rows';
   if (index.expressionCount > 0) return 'has an expression';
+  const numbered = index.columns.find(({ isObjectNumber }) => isObjectNumber);
+  if (numbered !== undefined)
+    return `has a column "${numbered.name}" that numbers objects of this database, which another numbers otherwise`;
   const nullable = index.columns.find((column) => !column.notNull);
   return nullable === undefined ? null : `has a column "${nullable.name}" that allows NULL`;
 };

@@ -7,15 +7,23 @@
  */
 import type { Readable } from 'node:stream';
 import { ReplicationError } from '../../model/errors.ts';
-import type { RelationId, RelationName, SyncId } from '../../model/topology.ts';
+import {
+  type DatabaseId,
+  formatRelation,
+  type RelationId,
+  type RelationName,
+  type SyncId,
+} from '../../model/topology.ts';
 import type { Row, Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
+import { decodeFloors, selectFloors } from './consumer.ts';
 import { segmentTables, truncationShape } from './delta.ts';
 import { changedKeys, type EntryScope, heldVersions } from './entries.ts';
+import { decodeFingerprints, type Fingerprint, selectFingerprints } from './fingerprint.ts';
 import { decodePosition, isBeyond, type Position, selectPositions, type Snapshot } from './position.ts';
 import { readSequences, type SequenceValue } from './sequences.ts';
 import type { StagePlan } from './stage.ts';
-import { deltaColumn, keyMatches, relationOf, type Table, type TableKey } from './table.ts';
+import { deltaColumn, isThere, keyMatches, relationOf, type Table, type TableKey } from './table.ts';
 
 /** A captured table of the sync on this source. */
 export interface SourceTable {
@@ -45,6 +53,8 @@ export interface Opening {
   readonly lsn: string;
   /** This database's own positions in the sync, in the same snapshot. */
   readonly positions: readonly Position[];
+  /** What can no longer be read, by the database that reads; one that is not registered here is missing. */
+  readonly floors: ReadonlyMap<DatabaseId, readonly Snapshot[]>;
 }
 
 /** What one database gets of one table. */
@@ -68,21 +78,27 @@ export class PostgresReader {
   }
 
   async begin(sync: SyncId): Promise<Opening> {
-    const [, snapshot, positions] = await this.#session.script(
+    const [, snapshot, positions, floors] = await this.#session.script(
       sql`begin isolation level repeatable read read only`,
       sql`select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
       selectPositions(this.#schema, sync),
+      selectFloors(this.#schema, sync),
     );
     const [taken] = snapshot ?? [];
     return {
       snapshot: taken?.['snapshot'] ?? '',
       lsn: taken?.['lsn'] ?? '',
       positions: (positions ?? []).map(decodePosition),
+      floors: decodeFloors(floors ?? []),
     };
   }
 
   /** Which of the tables have changes that the snapshot `since` does not see. */
-  async changes(tables: readonly SourceTable[], since: Snapshot, sync: SyncId): Promise<Map<RelationId, TableChanges>> {
+  async changes(
+    tables: readonly SourceTable[],
+    since: Snapshot,
+    sync: SyncId,
+  ): Promise<Map<RelationId, TableChanges>> {
     if (tables.length === 0) return new Map();
     const [counts, truncations] = await this.#session.script(
       this.#countChanges(tables, since, sync),
@@ -117,23 +133,29 @@ export class PostgresReader {
   }
 
   /**
-   * Ends the transaction.
-   * @throws ReplicationError `table_rewritten`
+   * Ends the transaction, if all that was read can be relied on: the tables are still defined as in `fingerprints`, none
+   * was rewritten, and the log is flushed up to `lsn`.
+   * @throws ReplicationError `table_altered`
    */
-  async finish(tablesRead: readonly Table[], lsn: string): Promise<void> {
+  async finish(
+    tablesRead: readonly Table[],
+    fingerprints: ReadonlyMap<string, Fingerprint>,
+    lsn: string,
+  ): Promise<void> {
     const oids = tablesRead.map(({ oid }) => oid);
-    const [rewritten, flushed] = await this.#session.script(
-      sql`
-      select c.oid::regclass::text as relation
-        from pg_catalog.pg_class c
-       where c.oid in (select relid from unnest(${oids}::oid[]) root, lateral pg_catalog.pg_partition_tree(root)
-                       union all select unnest(${oids}::oid[]))
-         and c.relfilenode is distinct from coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)`,
+    const [seen, rewritten, flushed] = await this.#session.script(
+      selectFingerprints(this.#schema, oids),
+      selectRewritten(oids),
       sql`select pg_catalog.pg_current_wal_flush_lsn() >= ${lsn}::pg_lsn as flushed`,
       sql`commit`,
     );
-    const [moved] = rewritten ?? [];
-    if (moved !== undefined) throw tableRewritten(moved);
+    const definitions = decodeFingerprints(seen ?? []);
+    const altered = tablesRead.find(
+      ({ oid }) =>
+        definitions.get(oid)?.table !== fingerprints.get(oid)?.table ||
+        rewritten?.some((row) => row['oid'] === oid),
+    );
+    if (altered !== undefined) throw tableAltered(altered);
     if (flushed?.[0]?.['flushed'] !== 't') await this.#flush();
   }
 
@@ -153,7 +175,9 @@ export class PostgresReader {
 
   #countChanges(tables: readonly SourceTable[], since: Snapshot, sync: SyncId): Sql {
     const ids = tables.map(({ id }) => id);
-    const segments = [...new Set(tables.map(({ shape }) => shape))].flatMap((shape) => segmentTables(this.#schema, shape));
+    const segments = [...new Set(tables.map(({ shape }) => shape))].flatMap((shape) =>
+      segmentTables(this.#schema, shape),
+    );
     const rows = segments.map(
       (segment) => sql`
       select tbl, origin from ${segment}
@@ -190,7 +214,7 @@ const selectChangedRows = ({ scope, source, plan, forSource }: RowRequest): Sql 
     ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.knows,`
     : sql.empty;
   return sql`
-    select ${version} ${deltaKeys(key)}, ${isPresent(key)} as present ${rowColumns(plan)}
+    select ${version} ${deltaKeys(key)}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
       from (${keys}) d
       left join ${relationOf(source)} t on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
@@ -198,7 +222,9 @@ const selectChangedRows = ({ scope, source, plan, forSource }: RowRequest): Sql 
 /** Keys that were changed and are gone are sent too: their versions count against other sources' changes. */
 const selectWholeTable = ({ scope, source, plan, forSource }: RowRequest, base: BaseVersion): Sql => {
   const key = scope.key;
-  const tableKeys = key.columns.map((column) => sql`t.${sql.id(column.name)}::${sql.verbatim(column.deltaType)}`);
+  const tableKeys = key.columns.map(
+    (column) => sql`t.${sql.id(column.name)}::${sql.verbatim(column.deltaType)}`,
+  );
   if (!plan.isArbitrated)
     return sql`select ${sql.join(tableKeys)}, true as present ${rowColumns(plan)} from ${relationOf(source)} t`;
   const keys = tableKeys.map((tableKey, index) => sql`coalesce(${tableKey}, d.${deltaColumn(index)})`);
@@ -209,7 +235,7 @@ const selectWholeTable = ({ scope, source, plan, forSource }: RowRequest, base: 
            case when ${isNewer} then d.oxid else ${base.xid}::xid8 end,
            case when ${isNewer} then d.at else ${base.at}::timestamptz end,
            case when ${isNewer} then d.knows else ${knowersOfBase(scope, base)} end,
-           ${sql.join(keys)}, ${isPresent(key)} as present ${rowColumns(plan)}
+           ${sql.join(keys)}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
       from ${relationOf(source)} t
       full join (${heldVersions(scope, forSource)}) d on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
@@ -224,17 +250,28 @@ export const knowersOfBase = (scope: EntryScope, base: BaseVersion): Sql => {
   return sql`pg_catalog.array_remove(array[${sql.join([sql`${scope.holder}::integer`, ...peers])}], null)`;
 };
 
-const deltaKeys = (key: TableKey): Sql => sql.join(key.columns.map((_, index) => sql`d.${deltaColumn(index)}`));
+const deltaKeys = (key: TableKey): Sql =>
+  sql.join(key.columns.map((_, index) => sql`d.${deltaColumn(index)}`));
 
-/** The first column of a key is never NULL in a row that exists. */
-const isPresent = (key: TableKey): Sql => sql`(t.${sql.id(key.columns[0]?.name ?? '')} is not null)`;
-
-const rowColumns = (plan: StagePlan): Sql => sql.join(plan.columns.map(({ read }) => sql`, ${read}`), '');
+const rowColumns = (plan: StagePlan): Sql =>
+  sql.join(
+    plan.columns.map(({ read }) => sql`, ${read}`),
+    '',
+  );
 
 const baseVersionOf = (row: Row): BaseVersion => ({ xid: row['xid'] ?? '', at: row['at'] ?? '' });
 
-const tableRewritten = (row: Row): ReplicationError =>
-  new ReplicationError('table_rewritten', {
-    message: `Table ${row['relation']} was rewritten while it was being read.`,
-    facts: { table: row['relation'] ?? '' },
+/** A table, or a partition of it, whose file is another now than in the snapshot: TRUNCATE and most ALTER TABLE do that. */
+const selectRewritten = (oids: readonly string[]): Sql => sql`
+  select distinct part.root as oid
+    from (select root, root as relid from unnest(${oids}::oid[]) root
+          union
+          select root, tree.relid from unnest(${oids}::oid[]) root, pg_catalog.pg_partition_tree(root) tree) part
+    join pg_catalog.pg_class c on c.oid = part.relid
+   where c.relfilenode <> coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)`;
+
+const tableAltered = ({ relation }: Table): ReplicationError =>
+  new ReplicationError('table_altered', {
+    message: `Table ${formatRelation(relation)} was altered or rewritten; it is read again as it is now.`,
+    facts: { table: formatRelation(relation) },
   });

@@ -15,7 +15,10 @@ export interface SequenceValue {
 }
 
 /** Current values; sequences are outside of every snapshot. */
-export const readSequences = async (session: Session, names: readonly RelationName[]): Promise<SequenceValue[]> => {
+export const readSequences = async (
+  session: Session,
+  names: readonly RelationName[],
+): Promise<SequenceValue[]> => {
   if (names.length === 0) return [];
   const selects = names.map(
     ({ schema, name }, index) => sql`

@@ -94,7 +94,6 @@ const stageColumn = (options: {
   readonly isKey: boolean;
 }): StageColumn => {
   const { index, source, target, isKey } = options;
-  const base = sql.verbatim(target.baseType);
   const stageType = stageTypeOf(source, target);
   const staged = sql`s.${sql.id(`c${index + 1}`)}`;
   const read = sql`t.${sql.id(source.name)}`;
@@ -103,10 +102,18 @@ const stageColumn = (options: {
     name: source.name,
     stageType,
     read: source.transport === 'text' ? sql`${read}::pg_catalog.text` : read,
-    value: stageType === target.baseType ? staged : sql`${staged}::${base}`,
-    current: target.type === target.baseType ? current : sql`${current}::${base}`,
+    value: castTo(target.baseType, staged, stageType),
+    current: target.type === target.baseType ? current : sql`${current}::${sql.verbatim(target.baseType)}`,
     isKey,
   };
+};
+
+/** The cast from text to regclass is a function that knows neither '-' nor the number of a table that is gone. */
+const castTo = (type: string, staged: Sql, stageType: string): Sql => {
+  if (stageType === type) return staged;
+  if (type === 'regclass' && stageType === 'text')
+    return sql`pg_catalog.regclassin(pg_catalog.textout(${staged}))`;
+  return sql`${staged}::${sql.verbatim(type)}`;
 };
 
 /** Built-in types have one binary form everywhere, so the source's type is staged; other types go by name. */

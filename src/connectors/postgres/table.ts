@@ -23,6 +23,8 @@ export interface KeyColumn {
   readonly deltaType: string;
   /** SQL after the delta's column that makes it a value which the key's index understands; see `keyValue`. */
   readonly deltaSuffix: string;
+  /** SQL after the table's column that takes it out of its domain, which operators for any enum do not; often empty. */
+  readonly domainSuffix: string;
   /** Equality as the key's index understands it, with its schema: `operator(pg_catalog.=)`. */
   readonly equals: string;
   /** False where two values can be equal and yet have different bytes: numeric, citext, char(n), interval … */
@@ -73,6 +75,10 @@ export const sentColumns = (table: Table): readonly Column[] =>
 export const keyValue = (column: KeyColumn, delta: Sql): Sql =>
   column.deltaSuffix === '' ? delta : sql`(${delta}${sql.verbatim(column.deltaSuffix)})`;
 
+/** A row's column (`t.id`) as a value of the key. */
+export const keyOf = (column: KeyColumn, row: Sql): Sql =>
+  sql`${row}.${sql.id(column.name)}${sql.verbatim(column.domainSuffix)}`;
+
 /**
  * True where the row is the one that the delta names; the key's index serves it. `table` and `delta` are aliases.
  * The delta's columns are `k1`, `k2` … in the order of the key.
@@ -81,10 +87,13 @@ export const keyMatches = (key: TableKey, table: Sql, delta: Sql): Sql =>
   sql.join(
     key.columns.map((column, index) => {
       const value = keyValue(column, sql`${delta}.${deltaColumn(index)}`);
-      return sql`${table}.${sql.id(column.name)} ${sql.verbatim(column.equals)} ${value}`;
+      return sql`${keyOf(column, table)} ${sql.verbatim(column.equals)} ${value}`;
     }),
     ' and ',
   );
+
+/** The outer join found a row of the table. (A composite value with a NULL in it is neither NULL nor not NULL.) */
+export const isThere = (table: Sql): Sql => sql`(${table}.ctid is not null)`;
 
 /** The delta's column for the key column at this place, counted from 0. */
 export const deltaColumn = (index: number): Sql => sql.id(`k${index + 1}`);

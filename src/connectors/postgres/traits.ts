@@ -51,7 +51,7 @@ const mayBeReplica = async (session: Session): Promise<boolean> => {
   }
 };
 
-export const tablePrivileges = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRIGGER'] as const;
+const tablePrivileges = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRIGGER'] as const;
 export type TablePrivilege = (typeof tablePrivileges)[number];
 
 /** The privileges of the role on each table, by oid; none where it may not use the schema. */

@@ -8,7 +8,7 @@ import type { LocalChanges } from './contest.ts';
 import { changedKeys, sameKey } from './entries.ts';
 import type { Snapshot } from './position.ts';
 import { fates, type StagePlan } from './stage.ts';
-import { relationOf } from './table.ts';
+import { isThere, relationOf } from './table.ts';
 
 interface Checks {
   /** A row if a staged row did not get in; `collides` when it is not its key that is taken. */
@@ -19,12 +19,12 @@ interface Checks {
 
 export const inserted = (plan: StagePlan, since: Snapshot, local: LocalChanges | null): Checks => {
   const table = relationOf(plan.table);
-  const firstKey = sql`t.${sql.id(plan.key.columns[0]?.name ?? '')}`;
+  const isMissing = sql`not ${isThere(sql`t`)}`;
   return {
     notInserted: sql`
-      select ${firstKey} is null as collides
+      select ${isMissing} as collides
         from ${plan.stage} s left join ${table} t on ${sameRow(plan)}
-       where s.present and s.fate = ${fates.apply}::smallint and (${firstKey} is null or ${rowDiffers(plan)})
+       where s.present and s.fate = ${fates.apply}::smallint and (${isMissing} or ${rowDiffers(plan)})
        order by 1 desc
        limit 1`,
     overtaken:

@@ -85,7 +85,9 @@ export class PostgresWriter {
   /** True when the table has no rows now. */
   async isEmpty(plan: StagePlan): Promise<boolean> {
     const { schema, name } = plan.table.relation;
-    const [row] = await this.#session.query(sql`select not exists (select from ${sql.id(schema, name)}) as is_empty`);
+    const [row] = await this.#session.query(
+      sql`select not exists (select from ${sql.id(schema, name)}) as is_empty`,
+    );
     return row?.['is_empty'] === 't';
   }
 
@@ -104,7 +106,11 @@ export class PostgresWriter {
   async loadTable(plan: StagePlan, rows: Readable, onBytes: (bytes: number) => void): Promise<void> {
     const columns = sql.join(plan.columns.map(({ name }) => sql.id(name)));
     const { schema, name } = plan.table.relation;
-    await this.#copy(rows, sql`copy ${sql.id(schema, name)} (${columns}) from stdin with (format binary)`, onBytes);
+    await this.#copy(
+      rows,
+      sql`copy ${sql.id(schema, name)} (${columns}) from stdin with (format binary)`,
+      onBytes,
+    );
   }
 
   /** After a whole table was staged: the rows that the source does not have are staged as gone. */
@@ -118,7 +124,9 @@ export class PostgresWriter {
    */
   async movePositions(sync: SyncId, positions: readonly Position[]): Promise<void> {
     try {
-      await this.#session.script(...positions.flatMap((position) => movePosition(this.#schema, sync, position)));
+      await this.#session.script(
+        ...positions.flatMap((position) => movePosition(this.#schema, sync, position)),
+      );
     } catch (error) {
       if (!isReplicationError(error, 'unique_conflict')) throw error;
       throw new ReplicationError('fenced', {
@@ -132,7 +140,10 @@ export class PostgresWriter {
   /** Locks the rows that will change, where applications could change them too; says from when on they are ours. */
   async lock(plans: readonly StagePlan[]): Promise<Snapshot> {
     const locks = this.#hasWriters ? plans.flatMap(lockRows) : [];
-    const results = await this.#session.script(...locks, sql`select pg_catalog.pg_current_snapshot()::text as snapshot`);
+    const results = await this.#session.script(
+      ...locks,
+      sql`select pg_catalog.pg_current_snapshot()::text as snapshot`,
+    );
     return results.at(-1)?.[0]?.['snapshot'] ?? '';
   }
 
@@ -250,8 +261,15 @@ export class PostgresWriter {
   }
 
   async #replace(plan: StagePlan): Promise<AppliedRows> {
-    const [deleted = 0, inserted = 0] = await this.#session.counts(deleteStaged(plan), insertMissing(plan, false));
-    return { deleted: Math.max(0, deleted - inserted), updated: Math.min(deleted, inserted), inserted: Math.max(0, inserted - deleted) };
+    const [deleted = 0, inserted = 0] = await this.#session.counts(
+      deleteStaged(plan),
+      insertMissing(plan, false),
+    );
+    return {
+      deleted: Math.max(0, deleted - inserted),
+      updated: Math.min(deleted, inserted),
+      inserted: Math.max(0, inserted - deleted),
+    };
   }
 
   async #checkDeferrable(plan: StagePlan): Promise<void> {
@@ -261,7 +279,11 @@ export class PostgresWriter {
     if (collision === undefined) return;
     throw new ReplicationError('unique_conflict', {
       message: `${this.#session.label}: rows of ${formatRelation(plan.table.relation)} collide on the deferrable constraint ${collision['constraint']}.`,
-      facts: { database: this.#session.label, table: plan.table.relation.name, constraint: collision['constraint'] ?? '' },
+      facts: {
+        database: this.#session.label,
+        table: plan.table.relation.name,
+        constraint: collision['constraint'] ?? '',
+      },
     });
   }
 

@@ -165,7 +165,8 @@ const planTable = (input: {
   const [first] = senders;
   if (first === undefined) return [];
   const source = tableOf(first.source, id);
-  const isArbitrated = own !== null || options.sources.length > 1;
+  // A source that is away counts too: what was relayed from it must reach the targets all the same.
+  const isArbitrated = sourcesOf(options.sync).length > 1;
   return [
     {
       plan: planStage({ id, source: source.table, target: target.table, isArbitrated }),

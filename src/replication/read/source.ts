@@ -1,4 +1,5 @@
 /** A source in a round: its reader, what it said at the beginning, and whether its positions still mean anything. */
+import { canServe } from '../../connectors/postgres/consumer.ts';
 import { judgeLineage, type Lineage, readLineage } from '../../connectors/postgres/lineage.ts';
 import { parseSnapshot, type Position } from '../../connectors/postgres/position.ts';
 import { type Opening, PostgresReader } from '../../connectors/postgres/reader.ts';
@@ -49,7 +50,8 @@ export const assertPositionHolds = (source: OpenSource, position: Position, read
   switch (verdict) {
     case 'same':
     case 'upgraded':
-      return;
+      if (canServe(position.snapshot, source.opening.floors.get(reader.id))) return;
+      throw lost(source, reader, 'had to discard changes that were not read yet, or was set up again');
     case 'standby':
       throw new ReplicationError('server_unsupported', {
         message: `${source.database.name} is in recovery: a standby does not tell which transactions are in progress, so it cannot be a source.`,
@@ -72,6 +74,6 @@ export const assertPositionHolds = (source: OpenSource, position: Position, read
 
 const lost = (source: OpenSource, reader: Database, what: string): ReplicationError =>
   new ReplicationError('position_lost', {
-    message: `${source.database.name} ${what}, so the position of ${reader.name} means nothing there any more.`,
+    message: `${source.database.name} ${what}, so the position of ${reader.name} is of no use there any more.`,
     facts: { source: source.database.name, database: reader.name },
   });

@@ -98,7 +98,9 @@ begin
   if (select sum(pg_relation_size(c.oid)) from pg_class c
        where c.relnamespace = ':schema'::regnamespace and c.relkind = 'r' and c.relname like 'd\_%')
      > (select i.budget_bytes from :schema.identity i) then
+    perform pg_advisory_lock(hashtextextended(':schema.control', 0));
     perform setval(':schema.control', pg_sequence_last_value(':schema.control') | 8);
+    perform pg_advisory_unlock(hashtextextended(':schema.control', 0));
   end if;
 end
 $$;

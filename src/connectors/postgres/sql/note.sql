@@ -7,6 +7,11 @@ declare
   noted bigint;
 begin
   :before
+  -- A round of ours; an application that makes the same setting is no round.
+  if session_user operator(pg_catalog.=) :role
+     and pg_catalog.current_setting(:setting, true) operator(pg_catalog.=) 'on' then
+    return null;
+  end if;
   if control is null
      or (control operator(pg_catalog.&) 8) operator(pg_catalog.<>) 0
      or (control operator(pg_catalog.>>) 4) operator(pg_catalog.<)

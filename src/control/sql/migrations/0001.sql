@@ -121,7 +121,7 @@ create table sync_state (
   seconds_behind    numeric,
   copy_tables_done  integer,
   copy_tables_total integer,
-  copy_bytes_done    bigint,
+  copy_bytes_done   bigint,
   inserted          bigint      not null,
   updated           bigint      not null,
   deleted           bigint      not null,

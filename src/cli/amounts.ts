@@ -1,4 +1,4 @@
-/** Times for people. Pure. */
+/** Times and amounts for people. Pure. */
 
 /** `1d 2h 3m 4s`; below ten seconds with a tenth. */
 export const formatDuration = (ms: number): string => {
@@ -34,3 +34,10 @@ export const formatTime = (at: number, now: number): string => {
 
 /** With thousands separators. */
 export const formatCount = (count: number): string => count.toLocaleString('en-US');
+
+/** `640 B`, `12.3 MB`; powers of 1000. */
+export const formatBytes = (bytes: number): string => {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+};

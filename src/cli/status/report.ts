@@ -1,0 +1,161 @@
+/**
+ * What `status` says, from the facts in the control store. Health is derived here, each time, and stored nowhere.
+ * Pure.
+ *
+ * What a daemon wrote is only as true as the daemon is alive: without one, every sync that should run is `no daemon`,
+ * and the rest is told as of the time when it was written.
+ */
+import type { DaemonFacts } from '../../control/daemon.ts';
+import type { StoredNotice } from '../../control/notice.ts';
+import type { StoredRound } from '../../control/round.ts';
+import type { LastError, StoredSyncState, WorkState } from '../../control/sync-state.ts';
+import { formatRelation, type Role, type SyncDefinition } from '../../model/topology.ts';
+
+export interface StatusFacts {
+  readonly daemon: DaemonFacts | null;
+  readonly syncs: readonly SyncDefinition[];
+  readonly states: readonly StoredSyncState[];
+  readonly notices: readonly StoredNotice[];
+  /** Newest first. */
+  readonly rounds: readonly StoredRound[];
+}
+
+export type SyncCondition = WorkState | 'no daemon';
+
+export interface DatabaseReport {
+  readonly name: string;
+  readonly role: Role;
+  /** Null: the daemon has nothing to do there but to read, or has said nothing yet. */
+  readonly state: StoredSyncState | null;
+}
+
+export interface SyncReport {
+  readonly sync: SyncDefinition;
+  readonly condition: SyncCondition;
+  readonly isHealthy: boolean;
+  /** The failure that matters now; an old one that was overcome is not told here. */
+  readonly error: LastError | null;
+  readonly lastGoodAt: number | null;
+  readonly lastGoodMs: number | null;
+  readonly lastBadAt: number | null;
+  readonly rowsBehind: number | null;
+  readonly secondsBehind: number | null;
+  readonly totals: {
+    readonly inserted: number;
+    readonly updated: number;
+    readonly deleted: number;
+    readonly conflicts: number;
+  };
+  readonly databases: readonly DatabaseReport[];
+  readonly notices: readonly string[];
+  readonly rounds: readonly StoredRound[];
+}
+
+export interface StatusReport {
+  readonly daemon: DaemonFacts | null;
+  readonly isHealthy: boolean;
+  readonly syncs: readonly SyncReport[];
+}
+
+export const buildReport = (facts: StatusFacts): StatusReport => {
+  const syncs = facts.syncs.map((sync) => syncReport(sync, facts));
+  const isDaemonMissed = facts.daemon === null && syncs.length > 0;
+  return {
+    daemon: facts.daemon,
+    isHealthy: !isDaemonMissed && syncs.every(({ isHealthy }) => isHealthy),
+    syncs,
+  };
+};
+
+const syncReport = (sync: SyncDefinition, { daemon, states, notices, rounds }: StatusFacts): SyncReport => {
+  const own = states.filter(({ syncId }) => syncId === sync.id);
+  const condition = conditionOf(sync, { isDaemonAlive: daemon !== null, states: own });
+  const failing = own.find((state) => state.state === condition && isTroubled(state)) ?? own.find(isTroubled);
+  return {
+    sync,
+    condition,
+    isHealthy: isHealthyCondition(condition) && (isAtRest(condition) || failing === undefined),
+    error: failing?.lastError ?? null,
+    ...timesOf(own),
+    rowsBehind: worst(own.map(({ rowsBehind }) => rowsBehind)),
+    secondsBehind: worst(own.map(({ secondsBehind }) => secondsBehind)),
+    totals: sumOf(own),
+    databases: sync.members.map(({ database, role }) => ({
+      name: database.name,
+      role,
+      state: own.find(({ databaseId }) => databaseId === database.id) ?? null,
+    })),
+    notices: notices.filter((notice) => notice.sync === sync.name).map(noticeText),
+    rounds: rounds.filter(({ syncId }) => syncId === sync.id),
+  };
+};
+
+/** From the worst to the best: a sync is in the condition of the database that is worst off. */
+const severity: readonly WorkState[] = [
+  'stopped',
+  'retrying',
+  'waiting',
+  'copying',
+  'running',
+  'starting',
+  'idle',
+  'paused',
+  'inactive',
+];
+
+interface Surroundings {
+  readonly isDaemonAlive: boolean;
+  readonly states: readonly StoredSyncState[];
+}
+
+const conditionOf = (
+  { status, isPaused }: SyncDefinition,
+  { isDaemonAlive, states }: Surroundings,
+): SyncCondition => {
+  if (status === 'inactive') return 'inactive';
+  if (isPaused) return 'paused';
+  if (!isDaemonAlive) return 'no daemon';
+  return severity.find((candidate) => states.some(({ state }) => state === candidate)) ?? 'starting';
+};
+
+/** By command: nothing is expected of the sync. */
+const isAtRest = (condition: SyncCondition): boolean => condition === 'inactive' || condition === 'paused';
+
+const isHealthyCondition = (condition: SyncCondition): boolean =>
+  !(['stopped', 'retrying', 'no daemon'] as SyncCondition[]).includes(condition);
+
+/** It failed, and has not succeeded since. */
+const isTroubled = ({ state, lastError, lastBadAt, lastGoodAt }: StoredSyncState): boolean =>
+  state === 'stopped' || state === 'retrying' || (lastError !== null && (lastBadAt ?? 0) > (lastGoodAt ?? 0));
+
+/** The last good round counts when it was good everywhere; the last bad one when it was bad anywhere. */
+const timesOf = (
+  states: readonly StoredSyncState[],
+): Pick<SyncReport, 'lastGoodAt' | 'lastGoodMs' | 'lastBadAt'> => {
+  const good = states.toSorted((one, other) => (one.lastGoodAt ?? 0) - (other.lastGoodAt ?? 0))[0];
+  return {
+    lastGoodAt: good?.lastGoodAt ?? null,
+    lastGoodMs: good?.lastGoodMs ?? null,
+    lastBadAt: worst(states.map(({ lastBadAt }) => lastBadAt)),
+  };
+};
+
+const worst = (values: readonly (number | null)[]): number | null => {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : Math.max(...known);
+};
+
+const sumOf = (states: readonly StoredSyncState[]): SyncReport['totals'] => {
+  const sum = (pick: (totals: StoredSyncState['totals']) => number): number =>
+    states.reduce((total, state) => total + pick(state.totals), 0);
+  return {
+    inserted: sum(({ inserted }) => inserted),
+    updated: sum(({ updated }) => updated),
+    deleted: sum(({ deleted }) => deleted),
+    // Each database of a conflict counts it.
+    conflicts: Math.max(0, ...states.map(({ totals }) => totals.conflicts)),
+  };
+};
+
+const noticeText = ({ database, schema, relation, message }: StoredNotice): string =>
+  `${database}${schema === null || relation === null ? '' : ` ${formatRelation({ schema, name: relation })}`}: ${message}`;

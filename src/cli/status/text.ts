@@ -1,0 +1,119 @@
+/** `status` for people. Pure, but for the colours of the terminal. */
+import type { StoredSyncState } from '../../control/sync-state.ts';
+import { formatAge, formatBytes, formatCount, formatDuration, formatTime } from '../amounts.ts';
+import type { Output, Paint } from '../output.ts';
+import { textTable } from '../text-table.ts';
+import type { StatusReport, SyncCondition, SyncReport } from './report.ts';
+
+export interface View {
+  readonly out: Pick<Output, 'paint'>;
+  readonly now: number;
+}
+
+/** All syncs: who works, a table, and below it what is wrong with whom. */
+export const overviewText = (report: StatusReport, view: View): string =>
+  [
+    daemonLine(report, view),
+    '',
+    syncTable(report.syncs, view),
+    ...report.syncs.flatMap((sync) => troubleLines(sync, view)),
+  ].join('\n');
+
+export const daemonLine = ({ daemon }: StatusReport, { out, now }: View): string => {
+  if (daemon === null) return `Daemon: ${out.paint('red', 'not running')}; \`tahr start\` starts it`;
+  const stopping = daemon.isStopRequested ? ', asked to stop' : '';
+  return `Daemon: running for ${formatAge(daemon.startedAt, now)}, process ${daemon.pid} on ${daemon.host}${stopping}`;
+};
+
+const colours: Partial<Record<SyncCondition, Paint>> = {
+  stopped: 'red',
+  retrying: 'red',
+  'no daemon': 'red',
+  waiting: 'yellow',
+  copying: 'yellow',
+  paused: 'yellow',
+  inactive: 'gray',
+};
+
+export const paintCondition = (condition: SyncCondition, { out }: View): string =>
+  out.paint(colours[condition] ?? 'green', condition);
+
+const columns = [
+  { title: 'Name' },
+  { title: 'State' },
+  { title: 'Last good' },
+  { title: 'Time', align: 'right' },
+  { title: 'Total I/U/D', align: 'right' },
+  { title: 'Conflicts', align: 'right' },
+  { title: 'Last bad' },
+  { title: 'Time', align: 'right' },
+  { title: 'Behind', align: 'right' },
+] as const;
+
+const syncTable = (syncs: readonly SyncReport[], view: View): string =>
+  textTable(
+    columns,
+    syncs.map((report) => [
+      report.sync.name,
+      paintCondition(report.condition, view),
+      time(report.lastGoodAt, view),
+      age(report.lastGoodAt, view),
+      changes(report.totals),
+      formatCount(report.totals.conflicts),
+      time(report.lastBadAt, view),
+      age(report.lastBadAt, view),
+      behind(report),
+    ]),
+  );
+
+export const time = (at: number | null, { now }: View): string =>
+  at === null ? 'none' : formatTime(at, now);
+export const age = (at: number | null, { now }: View): string => (at === null ? '' : formatAge(at, now));
+
+export const changes = ({ inserted, updated, deleted }: SyncReport['totals']): string =>
+  [inserted, updated, deleted].map(formatCount).join(' / ');
+
+/** `12 rows, 3.4s`; `0` when in step; nothing when it is not known. */
+export const behind = ({
+  rowsBehind,
+  secondsBehind,
+}: Pick<SyncReport, 'rowsBehind' | 'secondsBehind'>): string => {
+  if (rowsBehind === 0 || (rowsBehind === null && secondsBehind === 0)) return '0';
+  return [
+    ...(rowsBehind === null ? [] : [`${formatCount(rowsBehind)} rows`]),
+    ...(secondsBehind === null ? [] : [formatDuration(secondsBehind * 1000)]),
+  ].join(', ');
+};
+
+const troubleLines = (report: SyncReport, view: View): string[] => {
+  const lines = report.databases.flatMap(({ name, state }) =>
+    state === null ? [] : workLines(name, state, view),
+  );
+  const all = [...(isLive(report) ? lines : []), ...report.notices];
+  return all.length === 0 ? [] : ['', `${report.sync.name}:`, ...all.map((line) => `  ${line}`)];
+};
+
+const isLive = ({ condition }: SyncReport): boolean =>
+  !['inactive', 'paused', 'no daemon'].includes(condition);
+
+/** What a database waits for, how far its copy is, why it failed; nothing for one in step. */
+export const workLines = (name: string, state: StoredSyncState, { now }: View): string[] => {
+  const since = `since ${formatTime(state.since, now)} (${formatAge(state.since, now)})`;
+  const lines: string[] = [];
+  if (state.copy !== null) {
+    const { tablesDone, tablesTotal, bytesDone } = state.copy;
+    lines.push(
+      `${name}: copying ${since}: ${tablesDone} of ${tablesTotal} tables, ${formatBytes(bytesDone)}`,
+    );
+  }
+  if (state.waitingFor !== null) lines.push(`${name}: waiting for ${state.waitingFor} ${since}`);
+  if (state.state === 'retrying' || state.state === 'stopped') {
+    const next =
+      state.retryAt === null ? 'stopped' : `trying again in ${formatDuration(state.retryAt - now)}`;
+    lines.push(`${name}: ${next}, failing ${since}`);
+  }
+  if (state.lastError !== null && (state.lastBadAt ?? 0) >= (state.lastGoodAt ?? 0)) {
+    lines.push(`  ${state.lastError.message.replaceAll('\n', '\n    ')}`, `  ${state.lastError.hint}`);
+  }
+  return lines;
+};

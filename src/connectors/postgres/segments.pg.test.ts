@@ -1,0 +1,221 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { createDatabase, type TestDatabase } from '../../../test/support/databases.ts';
+import { isReplicationError } from '../../model/errors.ts';
+import type { DatabaseId, RelationId, SyncId } from '../../model/topology.ts';
+import type { Session } from '../../pg/session.ts';
+import { sql } from '../../pg/sql.ts';
+import { installCapture } from './capture.ts';
+import { acknowledge, canServe, decodeFloors, registerConsumer, selectFloors } from './consumer.ts';
+import { readControlWord } from './control-word.ts';
+import { keepCapturing } from './deadline.ts';
+import { segmentTables } from './delta.ts';
+import { installSchema } from './identity.ts';
+import { readTables } from './introspect.ts';
+import { isBeyond, type Snapshot, takeSnapshot } from './position.ts';
+import { rotateSegments } from './segments.ts';
+
+const schema = 'tahr';
+const consumer = { sync: '22222222-2222-2222-2222-222222222222' as SyncId, database: 2 as DatabaseId };
+const ageMs = 100_000;
+
+const prepare = async (database: TestDatabase): Promise<Session> => {
+  const session = await database.session();
+  await session.script(sql`create table public.t (id int primary key, v int)`);
+  const owner = { schema, installation: '11111111-1111-1111-1111-111111111111', database: 1 as DatabaseId };
+  await installSchema(session, owner);
+  await registerConsumer(session, { schema, consumer, tables: [1 as RelationId] });
+  const relation = { schema: 'public', name: 't' };
+  const [table] = await readTables(session, [{ relation, keyIndex: null }], {
+    schema,
+    oldestVersion: 130000,
+  });
+  if (!table) throw new Error('no table');
+  const { signal } = new AbortController();
+  await installCapture(session, { schema, tables: [{ id: 1 as RelationId, table }], signal });
+  return session;
+};
+
+const canServeNow = async (session: Session, position: Snapshot): Promise<boolean> => {
+  const floors = decodeFloors(await session.query(selectFloors(schema, consumer.sync)));
+  return canServe(position, floors.get(consumer.database));
+};
+
+const unread = sql`select k1::text as key from `;
+const readSince = async (
+  session: Session,
+  position: Snapshot,
+): Promise<{ keys: string[]; next: Snapshot }> => {
+  const selects = segmentTables(schema, 1).map(
+    (segment) => sql`${unread}${segment} where ${isBeyond(sql`xid`, position)}`,
+  );
+  const [, taken, rows] = await session.script(
+    sql`begin isolation level repeatable read read only`,
+    sql`select pg_current_snapshot()::text as snapshot`,
+    sql.join(selects, ' union all '),
+    sql`commit`,
+  );
+  return {
+    keys: (rows ?? []).map((row) => row['key'] as string),
+    next: taken?.[0]?.['snapshot'] as Snapshot,
+  };
+};
+
+test('what is not acknowledged is kept, and what is acknowledged goes', async () => {
+  const session = await prepare(await createDatabase('rotate'));
+  await session.script(sql`insert into public.t values (1)`);
+  expect(await rotateSegments(session, { schema, ageMs })).toMatchObject({
+    switchedTo: 1,
+    truncatedCount: 0,
+  });
+  expect(await rotateSegments(session, { schema, ageMs })).toMatchObject({
+    switchedTo: null,
+    truncatedCount: 0,
+  });
+  const position = await takeSnapshot(session);
+  await session.script(acknowledge(schema, consumer, position));
+  expect(await rotateSegments(session, { schema, ageMs })).toMatchObject({
+    switchedTo: null,
+    truncatedCount: 1,
+  });
+  expect((await rotateSegments(session, { schema, ageMs })).bytes).toBe(0);
+});
+
+test('a position from before the discarded changes is a gap, one from after is not', async () => {
+  const session = await prepare(await createDatabase('gap'));
+  const before = await takeSnapshot(session);
+  await session.script(sql`insert into public.t values (1)`);
+  const after = await takeSnapshot(session);
+  expect(await canServeNow(session, before)).toBe(true);
+  await session.script(acknowledge(schema, consumer, after));
+  await rotateSegments(session, { schema, ageMs });
+  await rotateSegments(session, { schema, ageMs });
+  expect(await canServeNow(session, before)).toBe(false);
+  expect(await canServeNow(session, after)).toBe(true);
+});
+
+test('an acknowledgement never goes back', async () => {
+  const session = await prepare(await createDatabase('back'));
+  const early = await takeSnapshot(session);
+  await session.script(sql`insert into public.t values (1)`);
+  const late = await takeSnapshot(session);
+  await session.script(acknowledge(schema, consumer, late), acknowledge(schema, consumer, early));
+  expect(await session.query(sql`select acked::text from tahr.consumer`)).toEqual([{ acked: late }]);
+});
+
+test('a writer or a dump that is at a segment keeps it, and nobody waits', async () => {
+  const database = await createDatabase('held');
+  const session = await prepare(database);
+  const writer = await database.session();
+  await writer.script(sql`begin`, sql`insert into public.t values (1)`);
+  expect((await rotateSegments(session, { schema, ageMs })).switchedTo).toBe(1);
+  await session.script(acknowledge(schema, consumer, await takeSnapshot(session)));
+  expect((await rotateSegments(session, { schema, ageMs })).truncatedCount).toBe(0);
+  await writer.script(sql`commit`);
+  expect((await rotateSegments(session, { schema, ageMs })).truncatedCount).toBe(0);
+});
+
+test('nothing is lost while segments rotate under writers of every isolation level', {
+  timeout: 30_000,
+}, async () => {
+  const database = await createDatabase('storm');
+  const session = await prepare(database);
+  const stopping = new AbortController();
+  const committed: number[] = [];
+  const write = async (writer: number): Promise<void> => {
+    const own = await database.session();
+    const levels = ['read committed', 'repeatable read', 'serializable'];
+    for (let step = 0; !stopping.signal.aborted; step += 1) {
+      const key = writer * 1_000_000 + step;
+      await own.script(
+        sql`begin isolation level ${sql.verbatim(levels[step % 3] ?? '')}`,
+        sql`select count(*) from pg_class`,
+      );
+      try {
+        await own.script(sql`insert into public.t values (${key})`);
+        if (step % 17 === 0) await wait(30);
+        await own.script(step % 11 === 0 ? sql`rollback` : sql`commit`);
+        if (step % 11 !== 0) committed.push(key);
+      } catch (error) {
+        if (!isReplicationError(error, 'given_way')) throw error;
+        await own.script(sql`rollback`);
+      }
+    }
+  };
+  const seen = new Set<number>();
+  const read = async (): Promise<void> => {
+    const own = await database.session();
+    let position = await own
+      .query(sql`select acked::text from tahr.consumer`)
+      .then(([row]) => row?.['acked'] as Snapshot);
+    const round = async (): Promise<void> => {
+      const { keys, next } = await readSince(own, position);
+      for (const key of keys) seen.add(Number(key));
+      position = next;
+      await own.script(acknowledge(schema, consumer, position));
+    };
+    while (!stopping.signal.aborted) await round();
+    await wait(200);
+    await round();
+  };
+  let switches = 0;
+  let truncations = 0;
+  const rotate = async (): Promise<void> => {
+    const own = await database.session();
+    while (!stopping.signal.aborted) {
+      const { switchedTo, truncatedCount } = await rotateSegments(own, { schema, ageMs });
+      switches += switchedTo === null ? 0 : 1;
+      truncations += truncatedCount;
+      await wait(10);
+    }
+  };
+  const holder = await database.session();
+  await holder.script(sql`begin isolation level repeatable read`, sql`select count(*) from public.t`);
+  const workers = [write(1), write(2), write(3), read(), rotate()];
+  await wait(4000);
+  stopping.abort();
+  await Promise.all(workers);
+  expect(committed.filter((key) => !seen.has(key))).toEqual([]);
+  expect(seen.size).toBe(committed.length);
+  expect(Math.min(switches, truncations)).toBeGreaterThan(3);
+  expect(await session.query(sql`select count(*) from public.t`)).toEqual([
+    { count: String(committed.length) },
+  ]);
+});
+
+test('capture that reaches its deadline ends, and beginning again is a gap for every position from before', async () => {
+  const session = await prepare(await createDatabase('deadline'));
+  expect(await keepCapturing(session, schema)).toBe('going');
+  await session.script(sql`select setval('tahr.control', (extract(epoch from now())::bigint - 1) * 16)`);
+  await session.script(sql`insert into public.t values (1)`);
+  const before = await takeSnapshot(session);
+  expect((await readSince(session, '1:1:')).keys).toEqual([]);
+  expect(await keepCapturing(session, schema)).toBe('resumed');
+  expect(await keepCapturing(session, schema)).toBe('going');
+  expect(await canServeNow(session, before)).toBe(false);
+  await session.script(sql`insert into public.t values (2)`);
+  expect((await readSince(session, '1:1:')).keys).toEqual(['2']);
+  expect(await canServeNow(session, await takeSnapshot(session))).toBe(true);
+});
+
+test('the deadline is renewed long before it is reached', async () => {
+  const session = await prepare(await createDatabase('renew'));
+  await session.script(
+    sql`select setval('tahr.control', (extract(epoch from now())::bigint + 3600) * 16 + 4 + 2)`,
+  );
+  expect(await keepCapturing(session, schema)).toBe('renewed');
+  const { deadlineS, isArmed, isOff, segment } = await readControlWord(session, schema);
+  expect(deadlineS - Date.now() / 1000).toBeGreaterThan(29 * 24 * 3600);
+  expect({ isArmed, isOff, segment }).toEqual({ isArmed: true, isOff: false, segment: 2 });
+});
+
+test('deltas beyond the budget end capture, and the application goes on', async () => {
+  const session = await prepare(await createDatabase('budget'));
+  await session.script(sql`update tahr.identity set budget_bytes = 100000`);
+  await session.script(sql`insert into public.t select generate_series(1, 20000)`);
+  expect((await readControlWord(session, schema)).isOff).toBe(true);
+  await session.script(sql`insert into public.t values (30000)`);
+  expect((await readSince(session, '1:1:')).keys).toHaveLength(20000);
+  expect(await keepCapturing(session, schema)).toBe('resumed');
+  expect((await readControlWord(session, schema)).isOff).toBe(false);
+});

@@ -1,0 +1,184 @@
+/**
+ * Watches one source database for all its syncs, and tells which captured tables may have changed.
+ *
+ * - A wake-up is a hint, never a condition: whatever happens, the snapshot is looked at every quarter of a second. As
+ *   long as it stays the same, nothing has ended, and there is nothing to read (engine rule §15).
+ * - After a look that found something the next one follows in 5 ms, then 10, 20 …; when these find nothing either, the
+ *   triggers are told to notify (armed), and one more look closes the race with those who read the word before.
+ * - Two-phase commit forbids NOTIFY, so where it is possible the triggers are never armed (§14).
+ *
+ * States: `idle` (made, or stopped) → `watching` ⇄ `unreachable` (waits, then connects again) → `idle`.
+ */
+import { isReplicationError, type ReplicationError } from '../../model/errors.ts';
+import type { RelationId } from '../../model/topology.ts';
+import type { Session } from '../../pg/session.ts';
+import { sql } from '../../pg/sql.ts';
+import { createBackoff } from '../../runtime/backoff.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Service } from '../../runtime/service.ts';
+import { arm, disarm } from './control-word.ts';
+import { segmentTables } from './delta.ts';
+import { isBeyond, type Snapshot } from './position.ts';
+
+export interface WatchOptions {
+  readonly schema: string;
+  readonly connect: () => Promise<Session>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** `all` after each connect, and after more changes than are worth telling apart. */
+  readonly onChange: (tables: ReadonlySet<RelationId> | 'all') => void;
+  /** Called when the state changes, or the reason for being unreachable does. */
+  readonly onState: (state: WatchState, error: ReplicationError | null) => void;
+}
+
+export type WatchState = 'idle' | 'watching' | 'unreachable';
+
+const lookEveryMs = 250;
+const firstLookMs = 5;
+/** Looks this far apart that find nothing mean that the database is idle. */
+const idleAfterMs = 40;
+
+export const createWatch = (options: WatchOptions): Service => new Watch(options);
+
+class Watch implements Service {
+  readonly #options: WatchOptions;
+  readonly #stopping = new AbortController();
+  #state: WatchState = 'idle';
+  #error: ReplicationError | null = null;
+  #running: Promise<void> = Promise.resolve();
+  /** Ends the current wait. */
+  #wake: AbortController = new AbortController();
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  start(): Promise<void> {
+    this.#running = this.#run();
+    return Promise.resolve();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wake.abort();
+    await this.#running;
+  }
+
+  #enter(state: WatchState, error: ReplicationError | null = null): void {
+    if (state === this.#state && error?.code === this.#error?.code) return;
+    this.#state = state;
+    this.#error = error;
+    this.#options.onState(state, error);
+  }
+
+  async #run(): Promise<void> {
+    const { connect, clock, random } = this.#options;
+    const { signal } = this.#stopping;
+    const backoff = createBackoff({ firstMs: 500, lastMs: 30_000, random });
+    while (!signal.aborted) {
+      try {
+        await using session = await connect();
+        await this.#watch(session, () => backoff.reset());
+      } catch (error) {
+        if (!isReplicationError(error)) throw error;
+        this.#enter('unreachable', error);
+        await clock.sleep(backoff.next(), signal);
+      }
+    }
+    this.#enter('idle');
+  }
+
+  async #watch(session: Session, onSuccess: () => void): Promise<void> {
+    const looker = await Looker.open(session, this.#options.schema);
+    session.onNotification(() => this.#wake.abort());
+    session.onEnd(() => this.#wake.abort());
+    this.#enter('watching');
+    onSuccess();
+    let waitMs = firstLookMs;
+    while (!this.#stopping.signal.aborted) {
+      this.#wake = new AbortController();
+      const changed = await looker.look();
+      if (changed !== null) this.#options.onChange(changed);
+      waitMs = changed === null ? Math.min(waitMs * 2, lookEveryMs) : firstLookMs;
+      const isIdle = waitMs >= idleAfterMs;
+      // Having armed, it looks again at once: a writer that read the word before is in that look, or in progress in it.
+      const hasJustArmed = await looker.setArmed(isIdle);
+      if (!hasJustArmed) await this.#wait(isIdle && !looker.isAwaiting ? lookEveryMs : waitMs);
+    }
+    await looker.setArmed(false);
+  }
+
+  async #wait(durationMs: number): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    await this.#options.clock.sleep(durationMs, this.#wake.signal);
+  }
+}
+
+/** What was seen of a database so far. */
+class Looker {
+  readonly #session: Session;
+  readonly #schema: string;
+  readonly #mayArm: boolean;
+  #isArmed = false;
+  #seen: Snapshot | null = null;
+
+  private constructor(session: Session, schema: string, mayArm: boolean) {
+    this.#session = session;
+    this.#schema = schema;
+    this.#mayArm = mayArm;
+  }
+
+  static async open(session: Session, schema: string): Promise<Looker> {
+    const [, , settings] = await session.script(
+      sql`listen ${sql.id(schema)}`,
+      disarm(schema),
+      sql`select current_setting('max_prepared_transactions') as prepared_max`,
+    );
+    return new Looker(session, schema, settings?.[0]?.['prepared_max'] === '0');
+  }
+
+  /** Transactions were in progress at the last look: their end is not announced, so it is worth looking soon. */
+  get isAwaiting(): boolean {
+    return this.#seen !== null && !this.#seen.endsWith(':');
+  }
+
+  /** The tables that have changed since the last look; null for none. */
+  async look(): Promise<ReadonlySet<RelationId> | 'all' | null> {
+    const [row] = await this.#session.query(sql`
+      select pg_current_snapshot()::text as snapshot,
+             (select coalesce(json_agg(s.id), '[]') from ${sql.id(this.#schema, 'shape')} s) as shapes`);
+    const snapshot = row?.['snapshot'] as Snapshot;
+    const before = this.#seen;
+    this.#seen = snapshot;
+    if (before === null) return 'all';
+    if (before === snapshot) return null;
+    return this.#changesSince(before, JSON.parse(row?.['shapes'] as string) as number[]);
+  }
+
+  async #changesSince(
+    before: Snapshot,
+    shapes: readonly number[],
+  ): Promise<ReadonlySet<RelationId> | 'all' | null> {
+    const tellApartMax = 10_000;
+    const segments = shapes.flatMap((shape) => segmentTables(this.#schema, shape));
+    const deltas = segments.map(
+      (segment) =>
+        sql`(select tbl from ${segment} where ${isBeyond(sql`xid`, before)} limit ${sql.literal(tellApartMax)})`,
+    );
+    const rows = await this.#session.query(sql`
+      select tbl, count(*) from (${sql.join(deltas, ' union all ')}) d group by tbl`);
+    if (rows.length === 0) return null;
+    // A segment was cut off: others may follow in it.
+    if (rows.reduce((total, row) => total + Number(row['count']), 0) >= tellApartMax) return 'all';
+    return new Set(rows.map((row) => Number(row['tbl']) as RelationId));
+  }
+
+  /** @returns true when this call has armed the triggers */
+  async setArmed(wanted: boolean): Promise<boolean> {
+    const target = wanted && this.#mayArm;
+    if (target === this.#isArmed) return false;
+    await this.#session.script(target ? arm(this.#schema) : disarm(this.#schema));
+    this.#isArmed = target;
+    return target;
+  }
+}

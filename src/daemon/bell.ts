@@ -1,0 +1,30 @@
+/** Wakes a loop. A ring that comes while nobody waits is kept for the next wait; many are one. */
+import type { Clock } from '../runtime/clock.ts';
+
+export class Bell {
+  readonly #clock: Clock;
+  #isRung = false;
+  #answer: (() => void) | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  ring(): void {
+    this.#isRung = true;
+    this.#answer?.();
+  }
+
+  /** Returns at a ring, after the time (null: never), or when the signal aborts. */
+  async wait(durationMs: number | null, signal: AbortSignal): Promise<void> {
+    if (!this.#isRung && !signal.aborted) await this.#sleep(durationMs, signal);
+    this.#isRung = false;
+  }
+
+  async #sleep(durationMs: number | null, signal: AbortSignal): Promise<void> {
+    const rung = new AbortController();
+    this.#answer = () => rung.abort();
+    await this.#clock.sleep(durationMs ?? Number.MAX_SAFE_INTEGER, AbortSignal.any([rung.signal, signal]));
+    this.#answer = null;
+  }
+}

@@ -1,0 +1,45 @@
+/** Moves decided conflicts from the databases on which they were recorded to the conflict log of the control store. */
+import { appendConflicts } from '../control/conflict-log.ts';
+import type { ControlStore } from '../control/store.ts';
+import { deleteConflicts, readConflicts } from '../connectors/postgres/conflict-outbox.ts';
+import { type Database, sources, type SyncDefinition, type SyncId } from '../model/topology.ts';
+import type { Databases } from './databases.ts';
+
+export interface ConflictShipping {
+  readonly store: ControlStore;
+  readonly databases: Databases;
+  readonly schema: string;
+  readonly syncs: readonly SyncDefinition[];
+}
+
+const pageSize = 1_000;
+
+/** Everything that is there now, from the databases that can be reached. */
+export const shipConflicts = async (shipping: ConflictShipping): Promise<void> => {
+  const syncs = new Map<Database['id'], { database: Database; ids: SyncId[] }>();
+  // With one source there are no two versions that know nothing of each other.
+  for (const sync of shipping.syncs.filter((candidate) => sources(candidate).length > 1)) {
+    for (const { database } of sync.members) {
+      const known = syncs.get(database.id) ?? { database, ids: [] };
+      syncs.set(database.id, { database, ids: [...known.ids, sync.id] });
+    }
+  }
+  for (const { database, ids } of syncs.values()) {
+    if (shipping.databases.isUp(database.id)) await shipFrom(shipping, database, ids);
+  }
+};
+
+const shipFrom = async (
+  { store, databases, schema }: ConflictShipping,
+  database: Database,
+  syncs: readonly SyncId[],
+): Promise<void> => {
+  await using lease = await databases.borrow(database.id);
+  for (let count = pageSize; count === pageSize; ) {
+    const conflicts = await readConflicts(lease.session, { schema, syncs, limit: pageSize });
+    count = conflicts.length;
+    if (count === 0) return;
+    await store.transaction((db) => appendConflicts(db, { database: database.name, conflicts }));
+    await deleteConflicts(lease.session, { schema, ids: conflicts.map(({ id }) => id) });
+  }
+};

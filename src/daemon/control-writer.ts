@@ -1,0 +1,60 @@
+/**
+ * Writes to the control store what the daemon has to say: at once when it can be reached, else when it is back.
+ *
+ * Replication never waits for it. What is handed over must be safe to be done late, and twice.
+ */
+import type { Db } from '../control/db.ts';
+import type { ControlStore } from '../control/store.ts';
+import { isReplicationError } from '../model/errors.ts';
+import type { Log } from '../runtime/log.ts';
+import type { StatusBoard } from './status-board.ts';
+
+type Work = (db: Db) => Promise<void>;
+
+export class ControlWriter {
+  readonly #store: ControlStore;
+  readonly #board: StatusBoard;
+  readonly #log: Log;
+  #pending: Work[] = [];
+  #isAway = false;
+
+  constructor({
+    store,
+    board,
+    log,
+  }: { readonly store: ControlStore; readonly board: StatusBoard; readonly log: Log }) {
+    this.#store = store;
+    this.#board = board;
+    this.#log = log;
+  }
+
+  /** With the next `flush`. */
+  write(work: Work): void {
+    this.#pending.push(work);
+  }
+
+  /** Called every second. Never throws. */
+  async flush(): Promise<void> {
+    try {
+      await this.#board.flush((work) => this.#store.transaction(work));
+      await this.#writePending();
+      if (this.#isAway) this.#log.info('control database answers again');
+      this.#isAway = false;
+    } catch (error) {
+      if (!this.#isAway) this.#log.warn('control database cannot be written, replication goes on', { error });
+      this.#isAway = true;
+    }
+  }
+
+  async #writePending(): Promise<void> {
+    for (const work of [...this.#pending]) {
+      try {
+        await this.#store.transaction(work);
+      } catch (error) {
+        if (isReplicationError(error) && error.retry === 'backoff') throw error;
+        this.#log.error('a note for the control database was dropped', { error });
+      }
+      this.#pending = this.#pending.filter((other) => other !== work);
+    }
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * The databases of the installation as the daemon reaches them: a pool for each, and whether it answers.
+ *
+ * A database is up until a connection to it fails; from then on only the probe connects, at growing intervals of a few
+ * seconds at most, and everybody else waits for what it says. So a server that is away is asked once, not by every sync.
+ * Who is told of a change: the listeners, after it has happened.
+ */
+import { isReplicationError, type ReplicationError } from '../model/errors.ts';
+import type { ConnectionParameters, Database, DatabaseId, DatabaseName } from '../model/topology.ts';
+import { createPool, type Lease, type Pool } from '../pg/pool.ts';
+import { createBackoff } from '../runtime/backoff.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { sessionsMax } from './round-gate.ts';
+
+export interface Problem {
+  readonly error: ReplicationError;
+  readonly since: number;
+}
+
+interface Known {
+  readonly database: Database;
+  readonly pool: Pool;
+  /** Ends when the database is not used any more, or in another way. */
+  readonly use: AbortController;
+  problem: Problem | null;
+  serverVersion: number | null;
+  check: Promise<boolean> | null;
+}
+
+export interface DatabasesOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+}
+
+const probeFirstMs = 250;
+const probeLastMs = 5_000;
+
+export class Databases implements AsyncDisposable {
+  readonly #options: DatabasesOptions;
+  readonly #known = new Map<DatabaseId, Known>();
+  readonly #listeners: ((database: DatabaseId) => void)[] = [];
+
+  constructor(options: DatabasesOptions) {
+    this.#options = options;
+  }
+
+  /** These and no others. What is known of one whose parameters are the same as before stays known. */
+  async use(databases: readonly Database[]): Promise<void> {
+    const wanted = new Map(databases.map((database) => [database.id, database]));
+    const retired = [...this.#known.values()].filter(
+      ({ database }) => !isSame(wanted.get(database.id), database),
+    );
+    for (const { database } of retired) this.#known.delete(database.id);
+    for (const database of wanted.values()) {
+      if (!this.#known.has(database.id)) this.#known.set(database.id, this.#begin(database));
+    }
+    await Promise.all(retired.map(retire));
+  }
+
+  /** @throws ReplicationError why there is no connection, at once while the database is known to be down */
+  async borrow(id: DatabaseId, signal?: AbortSignal): Promise<Lease> {
+    const known = this.#find(id);
+    if (known.problem !== null) throw known.problem.error;
+    return this.#connect(known, signal);
+  }
+
+  isUp(id: DatabaseId): boolean {
+    return this.#known.get(id)?.problem === null;
+  }
+
+  problemOf(id: DatabaseId): Problem | null {
+    return this.#known.get(id)?.problem ?? null;
+  }
+
+  /** As `server_version_num`; null before the first connection. */
+  serverVersion(id: DatabaseId): number | null {
+    return this.#known.get(id)?.serverVersion ?? null;
+  }
+
+  parametersOf(id: DatabaseId): ConnectionParameters {
+    return this.#find(id).database.parameters;
+  }
+
+  /** Looks now, whatever was known; those who ask at the same time share a look. Returns whether the database answers. */
+  async check(id: DatabaseId): Promise<boolean> {
+    const known = this.#known.get(id);
+    if (known === undefined) return false;
+    known.check ??= this.#look(known).finally(() => {
+      known.check = null;
+    });
+    return known.check;
+  }
+
+  find(name: string): Database | null {
+    const known = [...this.#known.values()].find(({ database }) => database.name === (name as DatabaseName));
+    return known?.database ?? null;
+  }
+
+  /** Calls back when a database has gone away or has come back. */
+  onChange(listener: (database: DatabaseId) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.use([]);
+  }
+
+  #begin(database: Database): Known {
+    const pool = createPool({ label: database.name, parameters: database.parameters, max: sessionsMax });
+    return {
+      database,
+      pool,
+      use: new AbortController(),
+      problem: null,
+      serverVersion: null,
+      check: null,
+    };
+  }
+
+  #find(id: DatabaseId): Known {
+    const known = this.#known.get(id);
+    if (known === undefined) throw new Error(`database ${id} is not in use`);
+    return known;
+  }
+
+  async #look(known: Known): Promise<boolean> {
+    try {
+      await using lease = await this.#connect(known, known.use.signal);
+      return lease.session.isUsable;
+    } catch (error) {
+      if (!isReplicationError(error)) throw error;
+      return false;
+    }
+  }
+
+  async #connect(known: Known, signal?: AbortSignal): Promise<Lease> {
+    try {
+      const lease = await known.pool.acquire(signal);
+      known.serverVersion = lease.session.serverVersion;
+      this.#setProblem(known, null);
+      return lease;
+    } catch (error) {
+      if (isReplicationError(error) && error.code !== 'interrupted') this.#setProblem(known, error);
+      throw error;
+    }
+  }
+
+  /** The only place where a database changes between up and down. */
+  #setProblem(known: Known, error: ReplicationError | null): void {
+    const { log, clock } = this.#options;
+    const before = known.problem;
+    if ((error === null && before === null) || known.use.signal.aborted) return;
+    const database = known.database.name;
+    known.problem = error === null ? null : { error, since: before?.since ?? clock.now() };
+    if (error === null) log.info('database answers again', { database });
+    else if (before?.error.code !== error.code) log.warn('database cannot be used', { database, error });
+    if (before === null) void this.#probe(known);
+    if (error === null || before === null)
+      for (const listener of this.#listeners) listener(known.database.id);
+  }
+
+  async #probe(known: Known): Promise<void> {
+    const { clock, random } = this.#options;
+    const backoff = createBackoff({ firstMs: probeFirstMs, lastMs: probeLastMs, random });
+    while (known.problem !== null && !known.use.signal.aborted) {
+      await clock.sleep(backoff.next(), known.use.signal);
+      if (!known.use.signal.aborted) await this.check(known.database.id);
+    }
+  }
+}
+
+const isSame = (one: Database | undefined, other: Database): boolean =>
+  one !== undefined &&
+  one.name === other.name &&
+  JSON.stringify(one.parameters) === JSON.stringify(other.parameters);
+
+const retire = async ({ pool, use }: Known): Promise<void> => {
+  use.abort();
+  await pool.close();
+};

@@ -1,0 +1,59 @@
+/**
+ * Answers kicks. A kick is answered by rounds that began after it was seen, so it is never answered by one that was
+ * under way when it was made. Kicks that a dead daemon has left are taken up again.
+ */
+import {
+  finishKicks,
+  type Kick,
+  type KickId,
+  type KickOutcome,
+  pendingKicks,
+  startKicks,
+} from '../control/kick.ts';
+import type { ControlStore } from '../control/store.ts';
+import type { SyncId } from '../model/topology.ts';
+import type { Db } from '../control/db.ts';
+
+export interface KickDeskOptions {
+  readonly store: ControlStore;
+  /** Written now, or when the control store is back. */
+  readonly write: (work: (db: Db) => Promise<void>) => void;
+  readonly flush: () => Promise<void>;
+  readonly kick: (sync: SyncId) => Promise<KickOutcome>;
+}
+
+export class KickDesk {
+  readonly #options: KickDeskOptions;
+  readonly #atWork = new Set<KickId>();
+
+  constructor(options: KickDeskOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up what is pending; returns before it is answered. */
+  async look(): Promise<void> {
+    const { store } = this.#options;
+    const kicks = (await store.transaction(pendingKicks)).filter(({ id }) => !this.#atWork.has(id));
+    if (kicks.length === 0) return;
+    for (const { id } of kicks) this.#atWork.add(id);
+    try {
+      await store.transaction((db) => startKicks(db, idsOf(kicks)));
+    } catch (error) {
+      for (const { id } of kicks) this.#atWork.delete(id);
+      throw error;
+    }
+    for (const [sync, own] of Map.groupBy(kicks, ({ syncId }) => syncId)) void this.#answer(sync, idsOf(own));
+  }
+
+  async #answer(sync: SyncId, ids: readonly KickId[]): Promise<void> {
+    const { kick, write, flush } = this.#options;
+    const outcome = await kick(sync);
+    write(async (db) => {
+      await finishKicks(db, ids, outcome);
+      for (const id of ids) this.#atWork.delete(id);
+    });
+    await flush();
+  }
+}
+
+const idsOf = (kicks: readonly Kick[]): KickId[] => kicks.map(({ id }) => id);

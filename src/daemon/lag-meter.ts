@@ -1,0 +1,76 @@
+/** How far the databases of a sync are behind, measured only where a lane has not just said that all is in step. */
+import { measureLag } from '../connectors/postgres/lag.ts';
+import { readPositions } from '../connectors/postgres/position.ts';
+import { isReplicationError } from '../model/errors.ts';
+import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Databases } from './databases.ts';
+import { planLanes } from './lane-plan.ts';
+import type { StatusBoard } from './status-board.ts';
+
+interface LagMeter {
+  readonly sync: SyncDefinition;
+  readonly schema: string;
+  readonly databases: Databases;
+  readonly board: StatusBoard;
+  readonly clock: Clock;
+}
+
+/** A lane that has been at something for longer than this may be behind. */
+const busyAfterMs = 1_000;
+
+export const measureLags = async (meter: LagMeter): Promise<void> => {
+  for (const { written, readers } of planLanes(meter.sync)) {
+    for (const member of written) {
+      if (!mayBeBehind(meter, member)) continue;
+      const lag = await lagOf(meter, member, readers);
+      if (lag !== null && mayBeBehind(meter, member)) meter.board.update(placeOf(meter, member), lag);
+    }
+  }
+};
+
+const placeOf = ({ sync }: LagMeter, { database }: Member) => ({ syncId: sync.id, databaseId: database.id });
+
+const mayBeBehind = (meter: LagMeter, member: Member): boolean => {
+  const { state, since } = meter.board.get(placeOf(meter, member));
+  return state !== 'idle' && meter.clock.now() - since >= busyAfterMs;
+};
+
+type LagState = { readonly rowsBehind: number; readonly secondsBehind: number };
+
+/** Null: no source could be asked. */
+const lagOf = async (
+  meter: LagMeter,
+  member: Member,
+  readers: readonly Member[],
+): Promise<LagState | null> => {
+  const { databases, schema, sync } = meter;
+  const reachable = readers.filter(
+    ({ database }) => database.id !== member.database.id && databases.isUp(database.id),
+  );
+  const positions = await positionsOf(meter, member.database.id);
+  const tables = sync.relations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
+  const consumer = { sync: sync.id, database: member.database.id };
+  const lags = [];
+  for (const { database } of reachable) {
+    const position = positions.find(({ source }) => source === database.id)?.snapshot ?? null;
+    await using lease = await databases.borrow(database.id);
+    lags.push(await measureLag(lease.session, { schema, consumer, tables, position }));
+  }
+  if (lags.length === 0) return null;
+  return {
+    rowsBehind: lags.reduce((sum, { changeCount }) => sum + changeCount, 0),
+    secondsBehind: Math.max(...lags.map(({ ageS }) => ageS)),
+  };
+};
+
+const positionsOf = async ({ databases, schema, sync }: LagMeter, database: DatabaseId) => {
+  if (!databases.isUp(database)) return [];
+  try {
+    await using lease = await databases.borrow(database);
+    return await readPositions(lease.session, schema, sync.id);
+  } catch (error) {
+    if (!isReplicationError(error)) throw error;
+    return [];
+  }
+};

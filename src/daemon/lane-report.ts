@@ -1,0 +1,176 @@
+/**
+ * What a lane tells the status board and the log. The log gets one line for each change of what the lane does;
+ * rounds themselves are told at level debug.
+ */
+import type { RoundRecord } from '../control/round.ts';
+import { isReplicationError } from '../model/errors.ts';
+import type { DatabaseId, Member, SyncId } from '../model/topology.ts';
+import type { DatabaseOutcome, Progress, RoundOutcome } from '../replication/round.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { asLastError } from './failure-report.ts';
+import type { StateChange, StatusBoard } from './status-board.ts';
+
+export interface LaneReportOptions {
+  readonly syncId: SyncId;
+  /** All that the lane may write. */
+  readonly written: readonly Member[];
+  readonly board: StatusBoard;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A round that takes longer is shown as running even if it has not moved anything yet. */
+const shownAfterMs = 1_000;
+
+const inStep: StateChange = {
+  state: 'idle',
+  waitingFor: null,
+  retryAt: null,
+  lastError: null,
+  rowsBehind: 0,
+  secondsBehind: 0,
+  copy: null,
+};
+
+export class LaneReport {
+  readonly #options: LaneReportOptions;
+  #startedAt = 0;
+  #roundUnderWay = new AbortController();
+  #troubled: readonly Member[];
+  #told = '';
+
+  constructor(options: LaneReportOptions) {
+    this.#options = options;
+    this.#troubled = options.written;
+  }
+
+  begin(written: readonly Member[]): void {
+    const { clock } = this.#options;
+    this.#startedAt = clock.now();
+    this.#roundUnderWay = new AbortController();
+    const { signal } = this.#roundUnderWay;
+    void clock.sleep(shownAfterMs, signal).then(() => {
+      if (!signal.aborted) this.#setAll(written, { state: 'running', waitingFor: null, retryAt: null });
+    });
+  }
+
+  progress({ database, isCopy, tablesDone, tablesTotal, bytes }: Progress): void {
+    this.#roundUnderWay.abort();
+    const copy = isCopy ? { tablesDone, tablesTotal, bytesDone: bytes } : null;
+    this.#set(database, { state: isCopy ? 'copying' : 'running', waitingFor: null, retryAt: null, copy });
+  }
+
+  /** The outcome of a round; what happens next after a failure is told by the methods below. */
+  end(outcome: RoundOutcome): void {
+    this.#roundUnderWay.abort();
+    for (const [database, result] of outcome) this.#endOn(database, result);
+    this.#troubled = this.#options.written.filter(({ database }) => outcome.get(database.id)?.kind === 'bad');
+    if (this.#troubled.length === 0) this.#tell('in step', () => this.#options.log.info('replicating'));
+  }
+
+  /** A database is away, and without it nothing can be done. */
+  waiting(database: string, error: unknown): void {
+    const { log, written } = this.#options;
+    const change = { state: 'waiting', waitingFor: `database ${database}`, retryAt: null } as const;
+    this.#setAll(written, error === null ? change : { ...change, lastError: asLastError(error) });
+    this.#tell(`waiting ${database}`, () => log.warn('waiting for a database', { waitingFor: database }));
+  }
+
+  /** These are away, and the others go on. */
+  absent(members: readonly Member[]): void {
+    for (const { database } of members) {
+      this.#set(database.id, { state: 'waiting', waitingFor: `database ${database.name}`, retryAt: null });
+    }
+  }
+
+  retrying(retryAt: number, error: unknown): void {
+    const { log, clock } = this.#options;
+    this.#setAll(this.#troubled, {
+      state: 'retrying',
+      waitingFor: null,
+      retryAt,
+      lastError: asLastError(error),
+      copy: null,
+    });
+    this.#tell(`retrying ${asLastError(error).code}`, () =>
+      log.warn('round failed', { error, retryInMs: Math.round(retryAt - clock.now()) }),
+    );
+  }
+
+  /** A person has to remove the cause. */
+  stopped(error: unknown): void {
+    const { log } = this.#options;
+    this.#setAll(this.#troubled, {
+      state: 'stopped',
+      waitingFor: null,
+      retryAt: null,
+      lastError: asLastError(error),
+      copy: null,
+    });
+    this.#tell(`stopped ${asLastError(error).message}`, () => log.error('needs attention', { error }));
+  }
+
+  #endOn(database: DatabaseId, result: DatabaseOutcome): void {
+    if (result.kind === 'empty') return this.#endEmpty(database);
+    const { clock, board, log } = this.#options;
+    const now = clock.now();
+    const record = this.#recordOf(database, result);
+    board.record(record);
+    if (result.kind === 'bad') {
+      // A bug is logged with its stack each time: it comes once a minute at most.
+      if (!isReplicationError(result.error)) log.error('round failed', { error: result.error });
+      return this.#set(database, { lastBadAt: now, lastError: asLastError(result.error) });
+    }
+    const { inserted, updated, deleted, conflicts } = record;
+    log.debug('round done', {
+      databaseId: database,
+      inserted,
+      updated,
+      deleted,
+      conflicts,
+      ms: now - this.#startedAt,
+    });
+    return this.#set(database, { ...inStep, lastGoodAt: now, lastGoodMs: now - this.#startedAt });
+  }
+
+  /** A round without work is good news only where there was bad news. */
+  #endEmpty(database: DatabaseId): void {
+    const { clock, board, syncId } = this.#options;
+    const { state, lastBadAt, lastGoodAt } = board.get({ syncId, databaseId: database });
+    if (state === 'idle') return;
+    const isNews = lastGoodAt === null || (lastBadAt !== null && lastBadAt > lastGoodAt);
+    const now = clock.now();
+    this.#set(database, isNews ? { ...inStep, lastGoodAt: now, lastGoodMs: now - this.#startedAt } : inStep);
+  }
+
+  #recordOf(database: DatabaseId, result: Exclude<DatabaseOutcome, { kind: 'empty' }>): RoundRecord {
+    const { syncId, clock } = this.#options;
+    const none = { inserted: 0, updated: 0, deleted: 0, conflicts: 0 };
+    const error = result.kind === 'bad' ? asLastError(result.error) : null;
+    return {
+      syncId,
+      databaseId: database,
+      startedAt: this.#startedAt,
+      endedAt: clock.now(),
+      outcome: result.kind,
+      ...(result.kind === 'good' ? result.applied : none),
+      errorCode: error?.code ?? null,
+      errorMessage: error?.message ?? null,
+    };
+  }
+
+  #setAll(members: readonly Member[], change: StateChange): void {
+    for (const { database } of members) this.#set(database.id, change);
+  }
+
+  #set(databaseId: DatabaseId, change: StateChange): void {
+    const { board, syncId } = this.#options;
+    board.update({ syncId, databaseId }, change);
+  }
+
+  #tell(what: string, write: () => void): void {
+    if (what !== this.#told) write();
+    this.#told = what;
+  }
+}

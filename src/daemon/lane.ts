@@ -1,0 +1,276 @@
+/**
+ * A lane runs the rounds of databases that are written together, one at a time.
+ *
+ * It has its own positions, catalogs and pace, so a database that is slow or away delays nobody else. Nothing of it is
+ * stored: a lane that starts anew asks the databases for their positions. After any failure what it knew is thrown
+ * away, and `retry.ts` says what is next; `Pacer` holds what is in the way until then.
+ */
+import { readPositions } from '../connectors/postgres/position.ts';
+import { isReplicationError, ReplicationError } from '../model/errors.ts';
+import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
+import type { Lease } from '../pg/pool.ts';
+import type { Session } from '../pg/session.ts';
+import { needsCopy } from '../replication/read/delivery.ts';
+import {
+  type DatabaseOutcome,
+  emptyMemory,
+  type RoundMemory,
+  type RoundOutcome,
+  runRound,
+} from '../replication/round.ts';
+import { type Backoff, createBackoff } from '../runtime/backoff.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { Catalogs } from './catalogs.ts';
+import type { Databases } from './databases.ts';
+import { type LanePlan, membersOf, presenceOf } from './lane-plan.ts';
+import type { LaneReport } from './lane-report.ts';
+import { Pacer, type RoundResult } from './pacer.ts';
+import { decideNext, gravest } from './retry.ts';
+import type { RoundGate } from './round-gate.ts';
+
+export interface LaneOptions {
+  readonly plan: LanePlan;
+  /** As it is now: what lanes do not depend on may change while they work. */
+  readonly definition: () => SyncDefinition;
+  readonly schema: string;
+  readonly databases: Databases;
+  readonly gate: RoundGate;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly report: LaneReport;
+  readonly onEnd: (outcome: RoundOutcome, sync: SyncDefinition) => void;
+  /** The sync must not go on before a person has decided. */
+  readonly onPause: () => void;
+}
+
+const soonMs = { firstMs: 50, lastMs: 800 };
+const laterMs = { firstMs: 500, lastMs: 30_000 };
+
+export class Lane {
+  readonly plan: LanePlan;
+  readonly catalogs: Catalogs;
+  readonly #options: LaneOptions;
+  readonly #pacer: Pacer;
+  readonly #stopping = new AbortController();
+  readonly #aborting = new AbortController();
+  readonly #sessions = new Set<Session>();
+  readonly #soon: Backoff;
+  readonly #later: Backoff;
+  #memory: RoundMemory = emptyMemory();
+  #failureCount = 0;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: LaneOptions) {
+    const { plan, clock, random, databases, schema, definition } = options;
+    this.plan = plan;
+    this.#options = options;
+    this.#pacer = new Pacer(clock);
+    this.#soon = createBackoff({ ...soonMs, random });
+    this.#later = createBackoff({ ...laterMs, random });
+    this.catalogs = new Catalogs({
+      schema,
+      relations: () => definition().relations,
+      members: membersOf(plan),
+      borrow: (database) => this.#borrow(database),
+      serverVersion: (database) => databases.serverVersion(database),
+    });
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** The round under way goes on to its end. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /** After `stop`: the round under way is cut off; the servers roll it back. */
+  abort(): void {
+    this.#aborting.abort();
+    for (const session of this.#sessions) session.destroy();
+  }
+
+  /** There may be changes. */
+  wake(): void {
+    this.#pacer.wake();
+  }
+
+  /** Something has changed for the better: no use in waiting. */
+  hurry(): void {
+    this.#pacer.hurry();
+  }
+
+  /** The result of a round that begins after this call. */
+  kick(): Promise<RoundResult> {
+    return this.#pacer.kick();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let turn = await this.#pacer.next(signal); turn !== null; turn = await this.#pacer.next(signal)) {
+      turn.answer(await this.#attempt(turn.isKicked));
+    }
+    this.#pacer.end(interrupted());
+  }
+
+  async #attempt(isKicked: boolean): Promise<RoundResult> {
+    const { databases, report, definition } = this.#options;
+    if (isKicked) await this.#lookAtMissing();
+    const presence = presenceOf(this.plan, (database) => databases.isUp(database));
+    if (presence.kind === 'missing') return this.#waitFor(presence.member);
+    const { sources, written } = presence;
+    report.absent(this.plan.written.filter((member) => !written.includes(member)));
+    const sync = definition();
+    const outcome = await this.#round(sync, sources, written).catch((error: unknown) =>
+      allBad(written, error),
+    );
+    return this.#conclude(sync, outcome, new Set(idsOf([...sources, ...written])));
+  }
+
+  async #lookAtMissing(): Promise<void> {
+    const { databases } = this.#options;
+    const missing = idsOf(membersOf(this.plan)).filter((id) => !databases.isUp(id));
+    await Promise.all(missing.map((id) => databases.check(id)));
+  }
+
+  #waitFor({ database }: Member): RoundResult {
+    const { databases, report } = this.#options;
+    const error = databases.problemOf(database.id)?.error ?? null;
+    this.#pacer.block({ kind: 'told' });
+    report.waiting(database.name, error);
+    return error ?? interrupted();
+  }
+
+  async #round(
+    sync: SyncDefinition,
+    sources: readonly Member[],
+    present: readonly Member[],
+  ): Promise<RoundOutcome> {
+    const { gate, report, schema } = this.#options;
+    const claim = { read: idsOf(sources), written: idsOf(present) };
+    using place = await gate.enter(claim, this.#stopping.signal);
+    if (place === null) throw interrupted();
+    await this.catalogs.see([...sources, ...present]);
+    const written = await this.#writtenNow(sync, present);
+    report.begin(written);
+    return await runRound({
+      sync,
+      schema,
+      sources,
+      written,
+      borrow: (database) => this.#borrow(database),
+      catalogOf: (database) => this.catalogs.get(database),
+      memory: this.#memory,
+      onProgress: (progress) => report.progress(progress),
+    });
+  }
+
+  /** A copy is a round of its own in a gang, so that those who have it do not wait for it and are not copied again. */
+  async #writtenNow(sync: SyncDefinition, present: readonly Member[]): Promise<readonly Member[]> {
+    if (this.plan.kind !== 'gang' || sync.onetimecopy === 0) return present;
+    const lacking: Member[] = [];
+    for (const member of present) {
+      await using lease = await this.#borrow(member.database.id);
+      const positions = await readPositions(lease.session, this.#options.schema, sync.id);
+      if (needsCopy(sync, member.database, positions)) lacking.push(member);
+    }
+    return lacking.length === 0 ? present : lacking;
+  }
+
+  async #conclude(
+    sync: SyncDefinition,
+    outcome: RoundOutcome,
+    present: ReadonlySet<DatabaseId>,
+  ): Promise<RoundResult> {
+    const { report, onEnd } = this.#options;
+    const errors = [...outcome.values()].flatMap((one) => (one.kind === 'bad' ? [one.error] : []));
+    if (this.#stopping.signal.aborted && errors.length > 0) return interrupted();
+    report.end(outcome);
+    onEnd(outcome, sync);
+    if (errors.length > 0) return this.#fail(errors, present);
+    this.#failureCount = 0;
+    this.#soon.reset();
+    this.#later.reset();
+    this.#pacer.block({ kind: 'none' });
+    if ([...outcome.values()].some(({ kind }) => kind === 'good')) this.wake();
+    return null;
+  }
+
+  async #fail(errors: readonly unknown[], present: ReadonlySet<DatabaseId>): Promise<RoundResult> {
+    const { clock, report, onPause } = this.#options;
+    this.#memory = emptyMemory();
+    this.catalogs.drop();
+    this.#failureCount += 1;
+    const error = gravest(errors, this.#failureCount);
+    const step = decideNext(error, this.#failureCount);
+    switch (step.kind) {
+      case 'soon':
+        this.#retry(this.#soon.next(), error);
+        break;
+      case 'later':
+        this.#retry(this.#later.next(), error);
+        break;
+      case 'reachable':
+        await this.#awaitDatabase(step.database, error, present);
+        break;
+      case 'look_again':
+      case 'bug':
+        this.#pacer.block({ kind: 'until', at: clock.now() + step.afterMs });
+        report.stopped(error);
+        break;
+      case 'pause':
+        this.#pacer.block({ kind: 'told' });
+        report.stopped(error);
+        onPause();
+        break;
+      default:
+        step satisfies never;
+    }
+    return error;
+  }
+
+  #retry(delayMs: number, error: unknown): void {
+    const at = this.#options.clock.now() + delayMs;
+    this.#pacer.block({ kind: 'until', at });
+    this.#options.report.retrying(at, error);
+  }
+
+  /** Was it a connection that broke, or is the database away? */
+  async #awaitDatabase(name: string, error: unknown, present: ReadonlySet<DatabaseId>): Promise<void> {
+    const { databases, report } = this.#options;
+    const database = databases.find(name);
+    if (database === null) return this.#retry(this.#later.next(), error);
+    if (await databases.check(database.id)) return this.#retry(this.#soon.next(), error);
+    this.#pacer.block({ kind: 'told' });
+    // Without it the others may go on; the next turn finds out. One that was missed already must come back first.
+    if (present.has(database.id)) this.hurry();
+    else report.waiting(name, isReplicationError(error) ? error : null);
+  }
+
+  /** Remembered while it is lent, so that `abort` can cut it off. */
+  async #borrow(database: DatabaseId): Promise<Lease> {
+    const lease = await this.#options.databases.borrow(database, this.#aborting.signal);
+    const { session } = lease;
+    this.#sessions.add(session);
+    return {
+      session,
+      discard: () => lease.discard(),
+      [Symbol.asyncDispose]: async () => {
+        this.#sessions.delete(session);
+        await lease[Symbol.asyncDispose]();
+      },
+    };
+  }
+}
+
+const idsOf = (members: readonly Member[]): DatabaseId[] => members.map(({ database }) => database.id);
+
+const allBad = (written: readonly Member[], error: unknown): RoundOutcome =>
+  new Map(idsOf(written).map((id): [DatabaseId, DatabaseOutcome] => [id, { kind: 'bad', error }]));
+
+const interrupted = (): ReplicationError =>
+  new ReplicationError('interrupted', {
+    message: 'The sync was stopped or changed before the round had ended.',
+  });

@@ -1,0 +1,103 @@
+/**
+ * What every source database needs now and then, whether its syncs are at work or not: readers' positions are
+ * acknowledged, delta segments are rotated, and the deadline of capture is put off.
+ *
+ * A position is acknowledged as it was read from the database that was written, so never before it was durable there.
+ */
+import { acknowledge } from '../connectors/postgres/consumer.ts';
+import { keepCapturing } from '../connectors/postgres/deadline.ts';
+import { readPositions } from '../connectors/postgres/position.ts';
+import { rotateSegments } from '../connectors/postgres/segments.ts';
+import { isReplicationError } from '../model/errors.ts';
+import {
+  type Database,
+  type DatabaseId,
+  type Member,
+  sources,
+  type SyncDefinition,
+} from '../model/topology.ts';
+import type { Sql } from '../pg/sql.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Databases } from './databases.ts';
+
+export interface MaintenanceOptions {
+  readonly schema: string;
+  readonly databases: Databases;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class Maintenance {
+  readonly #options: MaintenanceOptions;
+  readonly #switchedAt = new Map<DatabaseId, number>();
+
+  constructor(options: MaintenanceOptions) {
+    this.#options = options;
+  }
+
+  /** One pass over all sources that can be reached. A failure on one does not keep the others waiting. */
+  async run(syncs: readonly SyncDefinition[]): Promise<void> {
+    const { databases, log } = this.#options;
+    const positions = await this.#collect(syncs);
+    const all = new Map(syncs.flatMap(sources).map(({ database }) => [database.id, database]));
+    for (const source of all.values()) {
+      if (!databases.isUp(source.id)) continue;
+      try {
+        await this.#keep(source, positions.get(source.id) ?? []);
+      } catch (error) {
+        if (!isReplicationError(error)) throw error;
+        log.warn('maintenance failed', { database: source.name, error });
+      }
+    }
+  }
+
+  /** By source: what its consumers have durably applied. */
+  async #collect(syncs: readonly SyncDefinition[]): Promise<Map<DatabaseId, Sql[]>> {
+    const { databases } = this.#options;
+    const collected = new Map<DatabaseId, Sql[]>();
+    for (const sync of syncs) {
+      for (const member of sync.members) {
+        if (!databases.isUp(member.database.id)) continue;
+        for (const [source, statement] of await this.#acknowledgements(sync, member)) {
+          collected.set(source, [...(collected.get(source) ?? []), statement]);
+        }
+      }
+    }
+    return collected;
+  }
+
+  async #acknowledgements(sync: SyncDefinition, { database }: Member): Promise<[DatabaseId, Sql][]> {
+    const { databases, schema } = this.#options;
+    try {
+      await using lease = await databases.borrow(database.id);
+      const positions = await readPositions(lease.session, schema, sync.id);
+      const consumer = { sync: sync.id, database: database.id };
+      return positions.map(({ source, snapshot }) => [source, acknowledge(schema, consumer, snapshot)]);
+    } catch (error) {
+      if (!isReplicationError(error)) throw error;
+      return [];
+    }
+  }
+
+  async #keep(source: Database, acknowledgements: readonly Sql[]): Promise<void> {
+    const { databases, schema, clock, log } = this.#options;
+    await using lease = await databases.borrow(source.id);
+    const { session } = lease;
+    if (acknowledgements.length > 0) await session.script(...acknowledgements);
+    const since = this.#switchedAt.get(source.id) ?? clock.now();
+    const { switchedTo, truncatedCount, bytes } = await rotateSegments(session, {
+      schema,
+      ageMs: clock.now() - since,
+    });
+    this.#switchedAt.set(source.id, switchedTo === null ? since : clock.now());
+    if (truncatedCount > 0)
+      log.debug('delta segments emptied', { database: source.name, truncatedCount, bytes });
+    const state = await keepCapturing(session, schema);
+    if (state === 'resumed') {
+      log.error('capture had ended and goes on: changes in between were not captured', {
+        database: source.name,
+      });
+    }
+  }
+}

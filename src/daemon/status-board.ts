@@ -1,0 +1,141 @@
+/**
+ * What each sync does on each of its databases, in memory; `flush` writes to the control store what has changed.
+ *
+ * While the control store is away everything is kept: states are overwritten in place, and of the rounds the newest
+ * are kept. Totals go on from what was stored.
+ */
+import type { Db } from '../control/db.ts';
+import { recordRounds, type RoundRecord } from '../control/round.ts';
+import { type SyncState, writeSyncStates } from '../control/sync-state.ts';
+import type { DatabaseId, SyncId } from '../model/topology.ts';
+import type { Clock } from '../runtime/clock.ts';
+
+export type StateChange = Partial<Omit<SyncState, 'syncId' | 'databaseId' | 'since' | 'totals'>>;
+
+export interface Place {
+  readonly syncId: SyncId;
+  readonly databaseId: DatabaseId;
+}
+
+const keptRoundsMax = 10_000;
+
+export class StatusBoard {
+  readonly #clock: Clock;
+  readonly #states = new Map<string, SyncState>();
+  #changed = new Set<string>();
+  #rounds: RoundRecord[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** What an earlier daemon has left: totals, last rounds, errors. */
+  load(states: readonly SyncState[]): void {
+    for (const state of states) {
+      const known = this.#states.get(keyOf(state));
+      this.#states.set(
+        keyOf(state),
+        known === undefined ? bare(state) : { ...known, totals: add(known.totals, state.totals) },
+      );
+    }
+  }
+
+  get(place: Place): SyncState {
+    return this.#states.get(keyOf(place)) ?? this.#blank(place);
+  }
+
+  update(place: Place, change: StateChange): void {
+    const before = this.get(place);
+    const after = { ...before, ...change };
+    const isEntered = after.state !== before.state || after.waitingFor !== before.waitingFor;
+    this.#put({ ...after, since: isEntered ? this.#clock.now() : before.since });
+  }
+
+  /** A round that did something or failed; the state itself is for `update`. */
+  record(round: RoundRecord): void {
+    this.#rounds = [...this.#rounds, round].slice(-keptRoundsMax);
+    const before = this.get(round);
+    this.#put({ ...before, totals: add(before.totals, round) });
+  }
+
+  /** The database is no longer a member of the sync. */
+  forget(place: Place): void {
+    this.#states.delete(keyOf(place));
+    this.#changed.delete(keyOf(place));
+  }
+
+  places(): Place[] {
+    return [...this.#states.values()];
+  }
+
+  /** Writes what has changed, with what `run` does in one transaction. What could not be written is kept. */
+  async flush(run: (work: (db: Db) => Promise<void>) => Promise<void>): Promise<void> {
+    const changed = this.#changed;
+    const rounds = this.#rounds;
+    const states = [...changed].flatMap((key) => this.#states.get(key) ?? []);
+    if (states.length === 0 && rounds.length === 0) return;
+    this.#changed = new Set();
+    this.#rounds = [];
+    try {
+      await run(async (db) => {
+        if (states.length > 0) await writeSyncStates(db, states);
+        if (rounds.length > 0) await recordRounds(db, rounds);
+      });
+    } catch (error) {
+      this.#changed = new Set([...changed, ...this.#changed]);
+      this.#rounds = [...rounds, ...this.#rounds].slice(-keptRoundsMax);
+      throw error;
+    }
+  }
+
+  #put(state: SyncState): void {
+    this.#states.set(keyOf(state), state);
+    this.#changed.add(keyOf(state));
+  }
+
+  #blank({ syncId, databaseId }: Place): SyncState {
+    return {
+      syncId,
+      databaseId,
+      state: 'starting',
+      waitingFor: null,
+      since: this.#clock.now(),
+      retryAt: null,
+      lastError: null,
+      lastGoodAt: null,
+      lastGoodMs: null,
+      lastBadAt: null,
+      rowsBehind: null,
+      secondsBehind: null,
+      copy: null,
+      totals: { inserted: 0, updated: 0, deleted: 0, conflicts: 0 },
+    };
+  }
+}
+
+const keyOf = ({ syncId, databaseId }: Place): string => `${syncId} ${databaseId}`;
+
+/** A stored state has names and times beside what is kept here. */
+const bare = (stored: SyncState): SyncState => ({
+  syncId: stored.syncId,
+  databaseId: stored.databaseId,
+  state: stored.state,
+  waitingFor: stored.waitingFor,
+  since: stored.since,
+  retryAt: stored.retryAt,
+  lastError: stored.lastError,
+  lastGoodAt: stored.lastGoodAt,
+  lastGoodMs: stored.lastGoodMs,
+  lastBadAt: stored.lastBadAt,
+  rowsBehind: stored.rowsBehind,
+  secondsBehind: stored.secondsBehind,
+  copy: stored.copy,
+  totals: stored.totals,
+});
+
+const add = (one: SyncState['totals'], other: SyncState['totals']): SyncState['totals'] => ({
+  inserted: one.inserted + other.inserted,
+  updated: one.updated + other.updated,
+  deleted: one.deleted + other.deleted,
+  conflicts: one.conflicts + other.conflicts,
+});

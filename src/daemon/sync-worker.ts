@@ -1,0 +1,210 @@
+/**
+ * Runs one active sync: its lanes, and what goes on beside them (the clock, the look at the catalogue, the lag).
+ *
+ * A worker lives as long as the members and relations of its sync stay the same; anything else that is changed is
+ * taken up by `adopt` with the next round.
+ */
+import type { KickOutcome } from '../control/kick.ts';
+import { settleCopy } from '../control/sync.ts';
+import type { Db } from '../control/db.ts';
+import { type DatabaseId, type RelationId, sources, type SyncDefinition } from '../model/topology.ts';
+import type { RoundOutcome } from '../replication/round.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { CatalogueWatch } from './catalogue-watch.ts';
+import type { Databases } from './databases.ts';
+import { asLastError } from './failure-report.ts';
+import { measureLags } from './lag-meter.ts';
+import { Lane } from './lane.ts';
+import { membersOf, planLanes } from './lane-plan.ts';
+import { LaneReport } from './lane-report.ts';
+import { repeat } from './periodic.ts';
+import type { RoundGate } from './round-gate.ts';
+import type { StatusBoard } from './status-board.ts';
+
+/** What all workers share. */
+export interface WorkerSurroundings {
+  readonly schema: string;
+  readonly databases: Databases;
+  readonly gate: RoundGate;
+  readonly board: StatusBoard;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Written to the control store now or when it can be reached again. */
+  readonly write: (work: (db: Db) => Promise<void>) => void;
+  /** The sync must wait for a person. */
+  readonly onPause: (sync: SyncDefinition) => void;
+}
+
+const catalogueEveryMs = 10_000;
+const lagEveryMs = 3_000;
+/** No trigger tells of a sequence. */
+const sequencesEveryMs = 5_000;
+const clockEveryMs = 250;
+/** How long a round under way may go on when the worker is told to stop. */
+const graceMs = 3_000;
+/** How long the servers have to answer to a connection that is cut off. */
+const abortMs = 1_000;
+
+export class SyncWorker {
+  readonly #surroundings: WorkerSurroundings;
+  readonly #lanes: readonly Lane[];
+  readonly #catalogue: CatalogueWatch;
+  readonly #stopping = new AbortController();
+  /** Databases that have the copy of the present generation, or need none. */
+  #copied = new Set<DatabaseId>();
+  #definition: SyncDefinition;
+  #lastClockAt: number;
+  #lastSequencesAt: number;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(definition: SyncDefinition, surroundings: WorkerSurroundings) {
+    const { clock, log, board, schema, databases, write } = surroundings;
+    this.#definition = definition;
+    this.#surroundings = surroundings;
+    this.#lastClockAt = clock.now();
+    this.#lastSequencesAt = clock.now();
+    const syncLog = log.with({ sync: definition.name });
+    this.#lanes = planLanes(definition).map((plan) => {
+      const names = plan.written.map(({ database }) => database.name).join(',');
+      const report = new LaneReport({
+        syncId: definition.id,
+        written: plan.written,
+        board,
+        clock,
+        log: syncLog.with({ writes: names }),
+      });
+      return new Lane({
+        ...surroundings,
+        plan,
+        report,
+        definition: () => this.#definition,
+        onEnd: (outcome, sync) => this.#noteOutcome(outcome, sync.copyGeneration),
+        onPause: () => surroundings.onPause(this.#definition),
+      });
+    });
+    this.#catalogue = new CatalogueWatch({
+      schema,
+      databases,
+      lanes: this.#lanes,
+      log: syncLog,
+      write,
+      syncId: definition.id,
+    });
+  }
+
+  get definition(): SyncDefinition {
+    return this.#definition;
+  }
+
+  start(): void {
+    const { clock, log } = this.#surroundings;
+    const around = { clock, log: log.with({ sync: this.#definition.name }), signal: this.#stopping.signal };
+    for (const lane of this.#lanes) lane.start();
+    this.#showReaders();
+    this.#running = Promise.all([
+      repeat({ name: 'the clock', everyMs: clockEveryMs, work: async () => this.#lookAtClock() }, around),
+      repeat(
+        { name: 'the look at the catalogue', everyMs: catalogueEveryMs, work: () => this.#catalogue.look() },
+        around,
+      ),
+      repeat({ name: 'measuring the lag', everyMs: lagEveryMs, work: () => this.#measureLags() }, around),
+    ]);
+  }
+
+  /** Rounds under way may end; those that take too long are cut off. */
+  async stop(): Promise<void> {
+    const { clock } = this.#surroundings;
+    this.#stopping.abort();
+    const ended = Promise.all([this.#running, ...this.#lanes.map((lane) => lane.stop())]);
+    const isOver = new AbortController();
+    void ended.then(() => isOver.abort());
+    await clock.sleep(graceMs, isOver.signal);
+    if (isOver.signal.aborted) return;
+    for (const lane of this.#lanes) lane.abort();
+    await clock.sleep(abortMs, isOver.signal);
+  }
+
+  /** A definition for which the same lanes serve. */
+  adopt(definition: SyncDefinition): void {
+    if (definition.copyGeneration !== this.#definition.copyGeneration) this.#copied = new Set();
+    this.#definition = definition;
+    for (const lane of this.#lanes) lane.hurry();
+  }
+
+  /** A source has changed in these tables. */
+  wake(source: DatabaseId, tables: ReadonlySet<RelationId> | 'all'): void {
+    const { autokick, relations } = this.#definition;
+    if (!autokick || (tables !== 'all' && !relations.some(({ id }) => tables.has(id)))) return;
+    for (const { plan, lane } of this.#planned()) {
+      if (plan.readers.some(({ database }) => database.id === source)) lane.wake();
+    }
+  }
+
+  /** A database has gone away or has come back. */
+  databaseChanged(id: DatabaseId): void {
+    const isBack = this.#surroundings.databases.isUp(id);
+    for (const { plan, lane } of this.#planned()) {
+      if (isBack && membersOf(plan).some(({ database }) => database.id === id)) lane.hurry();
+    }
+    this.#showReaders();
+  }
+
+  /** Every lane runs once more; the first failure counts. */
+  async kick(): Promise<KickOutcome> {
+    const results = await Promise.all(this.#lanes.map((lane) => lane.kick()));
+    const error = results.find((result) => result !== null);
+    return error === undefined ? { result: 'done' } : { result: 'failed', ...asLastError(error) };
+  }
+
+  #planned(): { readonly plan: Lane['plan']; readonly lane: Lane }[] {
+    return this.#lanes.map((lane) => ({ plan: lane.plan, lane }));
+  }
+
+  #lookAtClock(): void {
+    const { checktimeMs, relations, autokick } = this.#definition;
+    const now = this.#surroundings.clock.now();
+    const hasSequences = relations.some(({ kind }) => kind === 'sequence');
+    const isDue = checktimeMs !== null && now - this.#lastClockAt >= checktimeMs;
+    const isSequenceDue = autokick && hasSequences && now - this.#lastSequencesAt >= sequencesEveryMs;
+    if (isDue) this.#lastClockAt = now;
+    if (isSequenceDue) this.#lastSequencesAt = now;
+    if (isDue || isSequenceDue) for (const lane of this.#lanes) lane.wake();
+  }
+
+  /** A database that is only read has no lane of its own: it is in step with itself, or away. */
+  #showReaders(): void {
+    const { board, databases } = this.#surroundings;
+    const readers = sources(this.#definition);
+    const [only] = readers;
+    if (only === undefined || readers.length > 1) return;
+    const place = { syncId: this.#definition.id, databaseId: only.database.id };
+    const problem = databases.problemOf(only.database.id);
+    board.update(
+      place,
+      problem === null
+        ? { state: 'idle', waitingFor: null, lastError: null, rowsBehind: 0, secondsBehind: 0 }
+        : {
+            state: 'waiting',
+            waitingFor: `database ${only.database.name}`,
+            lastError: asLastError(problem.error),
+          },
+    );
+  }
+
+  #measureLags(): Promise<void> {
+    return measureLags({ ...this.#surroundings, sync: this.#definition });
+  }
+
+  #noteOutcome(outcome: RoundOutcome, copyGeneration: number): void {
+    const isCurrent = copyGeneration === this.#definition.copyGeneration;
+    if (this.#definition.onetimecopy === 0 || !isCurrent) return;
+    // A round without a copy means that none was needed, for a needed one is part of the round.
+    for (const [database, result] of outcome) if (result.kind !== 'bad') this.#copied.add(database);
+    const written = this.#lanes.flatMap(({ plan }) => plan.written.map(({ database }) => database.id));
+    if (!written.every((database) => this.#copied.has(database))) return;
+    const { id } = this.#definition;
+    this.#surroundings.write((db) => settleCopy(db, { id, copyGeneration }));
+  }
+}

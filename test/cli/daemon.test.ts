@@ -1,0 +1,134 @@
+/** The daemon by its commands: started, watched, kicked, stopped. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sql } from '../../src/pg/sql.ts';
+import { createDatabase, type TestDatabase } from '../support/databases.ts';
+import { createInstallation, type Installation, settings } from './tahr.ts';
+
+interface Status {
+  readonly isHealthy: boolean;
+  readonly daemon: { pid: number } | null;
+  readonly syncs: readonly {
+    name: string;
+    state: string;
+    databases: readonly { name: string; state: string | null; lastError: unknown }[];
+  }[];
+}
+
+let installation: Installation;
+let source: TestDatabase;
+let target: TestDatabase;
+
+const readStatus = async (): Promise<Status> =>
+  JSON.parse((await installation.tahr('status', '--json')).stdout) as Status;
+
+const rows = async (database: TestDatabase): Promise<string> => {
+  await using session = await database.session();
+  const found = await session.query(
+    sql`select string_agg(id || name, ',' order by id) as rows from public.item`,
+  );
+  return found[0]?.['rows'] ?? '';
+};
+
+beforeAll(async () => {
+  installation = await createInstallation();
+  source = await createDatabase('daemon_a');
+  target = await createDatabase('daemon_b');
+  for (const [name, database] of [
+    ['A', source],
+    ['B', target],
+  ] as const) {
+    await using session = await database.session();
+    await session.script(sql`create table public.item (id int primary key, name text)`);
+    await installation.ok('add', 'db', name, ...settings(database.parameters));
+  }
+  await installation.ok('add', 'sync', 'shop', 'tables=item', 'dbs=A,B', 'autokick=off');
+});
+
+afterAll(async () => {
+  await installation.tahr('stop');
+  await installation[Symbol.asyncDispose]();
+  await source[Symbol.asyncDispose]();
+  await target[Symbol.asyncDispose]();
+});
+
+test('start waits until the daemon is at work, and status finds it healthy', async () => {
+  expect(await installation.ok('start')).toMatch(
+    /^Starting Tahr\nThe daemon is at work: process \d+, log .*tahr\.log\n$/,
+  );
+  await expect.poll(async () => (await readStatus()).syncs[0]?.state, { timeout: 20_000 }).toBe('idle');
+  const { code, stdout } = await installation.tahr('status');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^Daemon: running for .*, process \d+ on /);
+});
+
+test('a second start is refused', async () => {
+  const run = await installation.tahr('start');
+  expect(run.code).toBe(1);
+  expect(run.stderr).toMatch(/A daemon is running already: process \d+ on /);
+});
+
+test('a kick that waits ends when the rows are there', async () => {
+  await using session = await source.session();
+  await session.script(sql`insert into public.item values (1, 'a'), (2, 'b')`);
+  const out = await installation.ok('kick', 'shop', '20');
+  expect(out).toMatch(/^Kick shop: \[\d+ s\] DONE!\n$/);
+  expect(await rows(target)).toBe('1a,2b');
+});
+
+test('a kick without a number returns at once', async () => {
+  expect(await installation.ok('kick', 'syncs', 'sh%')).toBe('Kicked sync shop\n');
+});
+
+test('a kick of a round that fails says why and exits with 1, and status tells it with exit code 3', async () => {
+  await using session = await target.session();
+  await session.script(sql`alter table public.item add constraint short check (length(name) < 5)`);
+  await using writer = await source.session();
+  await writer.script(sql`insert into public.item values (3, 'much too long')`);
+  const kicked = await installation.tahr('kick', 'shop', '20', '--json');
+  expect(kicked.code).toBe(1);
+  expect(JSON.parse(kicked.stdout)).toMatchObject([
+    { sync: 'shop', result: 'failed', error: { code: 'row_refused' } },
+  ]);
+  await expect.poll(async () => (await readStatus()).isHealthy, { timeout: 20_000 }).toBe(false);
+  const status = await installation.tahr('status', 'shop');
+  expect(status.code).toBe(3);
+  expect(status.stdout).toContain('(unhealthy)');
+  expect(status.stdout).toContain('short');
+  await session.script(sql`alter table public.item drop constraint short`);
+  await expect.poll(async () => (await readStatus()).isHealthy, { timeout: 30_000 }).toBe(true);
+  expect(await rows(target)).toBe('1a,2b,3much too long');
+});
+
+test('pause is taken up by the running daemon, and seen in status', async () => {
+  await installation.ok('pause', 'shop');
+  const paused = await readStatus();
+  expect(paused).toMatchObject({ isHealthy: true, syncs: [{ state: 'paused' }] });
+  await installation.ok('resume', 'shop');
+  await expect.poll(async () => (await readStatus()).syncs[0]?.state, { timeout: 20_000 }).toBe('idle');
+});
+
+test('stop waits until the daemon has ended', async () => {
+  expect(await installation.ok('stop')).toMatch(/^The daemon has stopped \(process \d+ on /);
+  expect(await readStatus()).toMatchObject({
+    isHealthy: false,
+    daemon: null,
+    syncs: [{ state: 'no daemon' }],
+  });
+});
+
+test('a start that cannot write its log says so', async () => {
+  const run = await installation.tahr('start', '--log-destination', '/proc/nowhere/tahr.log');
+  expect(run.code).toBe(1);
+  expect(run.stderr).toContain('The log file /proc/nowhere/tahr.log cannot be written');
+});
+
+test('a start whose daemon dies shows the end of the log', async () => {
+  await using session = await installation.control.session();
+  await session.script(
+    sql`select pg_advisory_lock(${0x54414852}, 'tahr_control.daemon'::regclass::oid::integer)`,
+  );
+  const run = await installation.tahr('start');
+  expect(run.code).toBe(1);
+  expect(run.stderr).toContain('The daemon ended before it came to work. The end of its log:');
+  expect(run.stderr).toContain('Another daemon is just starting');
+});

@@ -1,0 +1,47 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { createGang } from '../support/gang.ts';
+
+const roles = { A: 'source', B: 'target' } as const;
+const schema = 'create table orders (id int primary key, note text)';
+
+it('reads a table again that was rewritten between the snapshot and the rows, instead of deleting its rows', async () => {
+  await using gang = await createGang({ roles, schema, tables: ['orders'] });
+  await gang.run('A', `insert into orders values (1, 'one'), (2, 'two')`);
+  await gang.settle();
+  await gang.run('A', `update orders set note = note || '!'`);
+  await gang.run('A', `begin; alter table orders alter note type varchar(100) using (note || '?')`);
+  const round = gang.round('B').catch((error: unknown) => error);
+  await wait(300);
+  await gang.run('A', 'commit');
+  expect(await round).toMatchObject({ code: 'table_altered' });
+  expect(await gang.rows('B', 'orders')).toEqual(['(1,one)', '(2,two)']);
+});
+
+it('names the column that the target lacks, and goes on when it is there', async () => {
+  await using gang = await createGang({ roles, schema, tables: ['orders'] });
+  await gang.run(
+    'A',
+    `alter table orders add column price numeric; insert into orders values (1, 'one', 9.90)`,
+  );
+  await expect(gang.round('B')).rejects.toMatchObject({ code: 'schema_differs', facts: { column: 'price' } });
+  await gang.run('B', 'alter table orders add column price numeric');
+  await gang.expectEqual();
+  expect(await gang.rows('B', 'orders')).toEqual(['(1,one,9.90)']);
+});
+
+it('takes up a column that was dropped on both sides', async () => {
+  await using gang = await createGang({ roles, schema, tables: ['orders'] });
+  await gang.run('A', `insert into orders values (1, 'one')`);
+  await gang.settle();
+  for (const name of ['A', 'B'])
+    await gang.run(name, 'alter table orders drop column note, add column extra int default 7');
+  await gang.run('A', 'update orders set extra = 8');
+  await gang.expectEqual();
+});
+
+it('refuses a source that was copied by dump and restore, and says what it is', async () => {
+  await using gang = await createGang({ roles, schema, tables: ['orders'] });
+  await gang.run('A', 'update tahr.identity set incarnation = incarnation');
+  await expect(gang.round('B')).rejects.toMatchObject({ code: 'position_lost' });
+});
