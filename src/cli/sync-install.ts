@@ -6,7 +6,7 @@ import type { Db } from '../control/db.ts';
 import { getInstallation } from '../control/installation.ts';
 import { loadSyncDefinitions } from '../control/sync-definition.ts';
 import { ReplicationError } from '../model/errors.ts';
-import type { RelationName, SyncDefinition } from '../model/topology.ts';
+import type { DatabaseId, RelationName, SyncDefinition } from '../model/topology.ts';
 import { installSync, type SetupOptions } from '../setup/install.ts';
 import { throwAll } from '../setup/members.ts';
 import { removeSync } from '../setup/remove.ts';
@@ -48,6 +48,19 @@ export const reinstallSyncs = async (
 /** Everything that installation depends on. */
 const shapeOf = ({ members, relations }: SyncDefinition): string =>
   JSON.stringify([members.map(({ database, role }) => [database.id, role, database.makedelta]), relations]);
+
+/** Installs the syncs of databases that are active again: in the meantime they may have been left out. */
+export const installSyncsOf = async (
+  db: Db,
+  { context, say, databases }: { context: Context; say: Say; databases: readonly DatabaseId[] },
+): Promise<void> => {
+  const isUser = ({ members }: SyncDefinition): boolean =>
+    members.some(({ database }) => databases.includes(database.id));
+  for (const definition of (await loadSyncDefinitions(db)).filter(isUser)) {
+    await install(db, { context, definition, say });
+    say(`Installed sync "${definition.name}" again`);
+  }
+};
 
 interface Installation {
   readonly context: Context;

@@ -35,6 +35,7 @@ export interface DaemonOptions {
 }
 
 const heartbeatEveryMs = 5_000;
+const checkEveryMs = 5_000;
 const refreshEveryMs = 10_000;
 const flushEveryMs = 1_000;
 const conflictsEveryMs = 3_000;
@@ -89,6 +90,7 @@ const work = async ({ store, registration, log, clock, random, signal }: Work): 
     clock,
     random,
     log,
+    onState: (database) => void databases.check(database),
     onChange: (database, tables) => supervisor.wake(database, tables),
   });
   const ship = () => shipConflicts({ store, databases, schema, syncs: supervisor.definitions });
@@ -138,6 +140,7 @@ const work = async ({ store, registration, log, clock, random, signal }: Work): 
     { name: 'the heartbeat', everyMs: heartbeatEveryMs, work: beat },
     { name: 'reading the control database', everyMs: refreshEveryMs, work: () => supervisor.refresh() },
     { name: 'looking for kicks', everyMs: refreshEveryMs, work: () => kicks.look() },
+    { name: 'looking for databases', everyMs: checkEveryMs, work: () => databases.checkAll() },
     { name: 'writing states', everyMs: flushEveryMs, work: () => writer.flush() },
     { name: 'collecting conflicts', everyMs: conflictsEveryMs, work: ship },
     { name: 'maintenance', everyMs: maintenanceEveryMs, work: () => maintenance.run(supervisor.definitions) },

@@ -6,7 +6,7 @@
  * Who is told of a change: the listeners, after it has happened.
  */
 import { isReplicationError, type ReplicationError } from '../model/errors.ts';
-import type { ConnectionParameters, Database, DatabaseId, DatabaseName } from '../model/topology.ts';
+import type { Database, DatabaseId, DatabaseName } from '../model/topology.ts';
 import { createPool, type Lease, type Pool } from '../pg/pool.ts';
 import { createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -79,10 +79,6 @@ export class Databases implements AsyncDisposable {
     return this.#known.get(id)?.serverVersion ?? null;
   }
 
-  parametersOf(id: DatabaseId): ConnectionParameters {
-    return this.#find(id).database.parameters;
-  }
-
   /** Looks now, whatever was known; those who ask at the same time share a look. Returns whether the database answers. */
   async check(id: DatabaseId): Promise<boolean> {
     const known = this.#known.get(id);
@@ -91,6 +87,11 @@ export class Databases implements AsyncDisposable {
       known.check = null;
     });
     return known.check;
+  }
+
+  /** So that one that is away is told to be away also when nobody wants anything of it. */
+  async checkAll(): Promise<void> {
+    await Promise.all([...this.#known.keys()].map((id) => this.check(id)));
   }
 
   find(name: string): Database | null {

@@ -1,15 +1,16 @@
 /** How far the databases of a sync are behind, measured only where a lane has not just said that all is in step. */
 import { measureLag } from '../connectors/postgres/lag.ts';
-import { readPositions } from '../connectors/postgres/position.ts';
+import { type Position, readPositions } from '../connectors/postgres/position.ts';
 import { isReplicationError } from '../model/errors.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Databases } from './databases.ts';
-import { planLanes } from './lane-plan.ts';
+import type { Lane } from './lane.ts';
 import type { StatusBoard } from './status-board.ts';
 
 interface LagMeter {
   readonly sync: SyncDefinition;
+  readonly lanes: readonly Lane[];
   readonly schema: string;
   readonly databases: Databases;
   readonly board: StatusBoard;
@@ -20,10 +21,10 @@ interface LagMeter {
 const busyAfterMs = 1_000;
 
 export const measureLags = async (meter: LagMeter): Promise<void> => {
-  for (const { written, readers } of planLanes(meter.sync)) {
-    for (const member of written) {
+  for (const lane of meter.lanes) {
+    for (const member of lane.plan.written) {
       if (!mayBeBehind(meter, member)) continue;
-      const lag = await lagOf(meter, member, readers);
+      const lag = await lagOf(meter, lane, member);
       if (lag !== null && mayBeBehind(meter, member)) meter.board.update(placeOf(meter, member), lag);
     }
   }
@@ -39,16 +40,13 @@ const mayBeBehind = (meter: LagMeter, member: Member): boolean => {
 type LagState = { readonly rowsBehind: number; readonly secondsBehind: number };
 
 /** Null: no source could be asked. */
-const lagOf = async (
-  meter: LagMeter,
-  member: Member,
-  readers: readonly Member[],
-): Promise<LagState | null> => {
+const lagOf = async (meter: LagMeter, lane: Lane, member: Member): Promise<LagState | null> => {
   const { databases, schema, sync } = meter;
-  const reachable = readers.filter(
+  const reachable = lane.plan.readers.filter(
     ({ database }) => database.id !== member.database.id && databases.isUp(database.id),
   );
-  const positions = await positionsOf(meter, member.database.id);
+  const positions =
+    lane.lastPositions(member.database.id) ?? (await readPositionsOf(meter, member.database.id));
   const tables = sync.relations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
   const consumer = { sync: sync.id, database: member.database.id };
   const lags = [];
@@ -64,7 +62,11 @@ const lagOf = async (
   };
 };
 
-const positionsOf = async ({ databases, schema, sync }: LagMeter, database: DatabaseId) => {
+/** None while it cannot be asked. */
+const readPositionsOf = async (
+  { databases, schema, sync }: LagMeter,
+  database: DatabaseId,
+): Promise<Position[]> => {
   if (!databases.isUp(database)) return [];
   try {
     await using lease = await databases.borrow(database);

@@ -5,7 +5,7 @@
  * stored: a lane that starts anew asks the databases for their positions. After any failure what it knew is thrown
  * away, and `retry.ts` says what is next; `Pacer` holds what is in the way until then.
  */
-import { readPositions } from '../connectors/postgres/position.ts';
+import { type Position, readPositions } from '../connectors/postgres/position.ts';
 import { isReplicationError, ReplicationError } from '../model/errors.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
 import type { Lease } from '../pg/pool.ts';
@@ -56,6 +56,8 @@ export class Lane {
   readonly #sessions = new Set<Session>();
   readonly #soon: Backoff;
   readonly #later: Backoff;
+  /** By written database, as of its last good round: outlives failures, for measuring how far it is behind. */
+  readonly #applied = new Map<DatabaseId, readonly Position[]>();
   #memory: RoundMemory = emptyMemory();
   #failureCount = 0;
   #running: Promise<void> = Promise.resolve();
@@ -105,6 +107,11 @@ export class Lane {
   /** The result of a round that begins after this call. */
   kick(): Promise<RoundResult> {
     return this.#pacer.kick();
+  }
+
+  /** Where a written database stood after its last good round; null when this lane has not seen one. */
+  lastPositions(database: DatabaseId): readonly Position[] | null {
+    return this.#applied.get(database) ?? null;
   }
 
   async #run(): Promise<void> {
@@ -189,6 +196,7 @@ export class Lane {
     if (this.#stopping.signal.aborted && errors.length > 0) return interrupted();
     report.end(outcome);
     onEnd(outcome, sync);
+    for (const [database, positions] of this.#memory.positions) this.#applied.set(database, positions);
     if (errors.length > 0) return this.#fail(errors, present);
     this.#failureCount = 0;
     this.#soon.reset();

@@ -137,16 +137,15 @@ export class SyncWorker {
   wake(source: DatabaseId, tables: ReadonlySet<RelationId> | 'all'): void {
     const { autokick, relations } = this.#definition;
     if (!autokick || (tables !== 'all' && !relations.some(({ id }) => tables.has(id)))) return;
-    for (const { plan, lane } of this.#planned()) {
-      if (plan.readers.some(({ database }) => database.id === source)) lane.wake();
+    for (const lane of this.#lanes) {
+      if (lane.plan.readers.some(({ database }) => database.id === source)) lane.wake();
     }
   }
 
   /** A database has gone away or has come back. */
   databaseChanged(id: DatabaseId): void {
-    const isBack = this.#surroundings.databases.isUp(id);
-    for (const { plan, lane } of this.#planned()) {
-      if (isBack && membersOf(plan).some(({ database }) => database.id === id)) lane.hurry();
+    for (const lane of this.#lanes) {
+      if (membersOf(lane.plan).some(({ database }) => database.id === id)) lane.hurry();
     }
     this.#showReaders();
   }
@@ -156,10 +155,6 @@ export class SyncWorker {
     const results = await Promise.all(this.#lanes.map((lane) => lane.kick()));
     const error = results.find((result) => result !== null);
     return error === undefined ? { result: 'done' } : { result: 'failed', ...asLastError(error) };
-  }
-
-  #planned(): { readonly plan: Lane['plan']; readonly lane: Lane }[] {
-    return this.#lanes.map((lane) => ({ plan: lane.plan, lane }));
   }
 
   #lookAtClock(): void {
@@ -194,7 +189,7 @@ export class SyncWorker {
   }
 
   #measureLags(): Promise<void> {
-    return measureLags({ ...this.#surroundings, sync: this.#definition });
+    return measureLags({ ...this.#surroundings, sync: this.#definition, lanes: this.#lanes });
   }
 
   #noteOutcome(outcome: RoundOutcome, copyGeneration: number): void {

@@ -11,6 +11,8 @@ export interface WatchersOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /** The connection of the watch was made or lost: a good moment to look whether the database is there. */
+  readonly onState: (database: DatabaseId) => void;
   readonly onChange: (database: DatabaseId, tables: ReadonlySet<RelationId> | 'all') => void;
 }
 
@@ -42,14 +44,17 @@ export class Watchers {
   }
 
   async #begin(database: Database): Promise<void> {
-    const { schema, clock, random, log, onChange } = this.#options;
+    const { schema, clock, random, log, onChange, onState } = this.#options;
     const watch = createWatch({
       schema,
       clock,
       random,
       connect: () => connect(database.parameters, { label: database.name, applicationName: 'tahr watch' }),
       onChange: (tables) => onChange(database.id, tables),
-      onState: (state) => log.debug('watch', { database: database.name, state }),
+      onState: (state) => {
+        log.debug('watch', { database: database.name, state });
+        if (state !== 'idle') onState(database.id);
+      },
     });
     this.#watched.set(database.id, { parameters: parametersOf(database), watch });
     await watch.start();

@@ -16,6 +16,7 @@ import { type AppliedCounts, applyRound, type Destination, loadRound } from './a
 import type { Catalog } from './read/catalog.ts';
 import { assertPositionHolds, type OpenSource, openSource } from './read/source.ts';
 import { type Delivery, planDelivery } from './read/delivery.ts';
+import { settleAll } from './settle.ts';
 
 export interface RoundContext {
   readonly sync: SyncDefinition;
@@ -56,19 +57,19 @@ export type RoundOutcome = ReadonlyMap<DatabaseId, DatabaseOutcome>;
 /** @throws what a source fails with; the failure of a written database is in its outcome */
 export const runRound = async (context: RoundContext): Promise<RoundOutcome> => {
   await using leases = new AsyncDisposableStack();
-  const sources = await Promise.all(context.sources.map((member) => open(context, member, leases)));
+  const sources = await settleAll(context.sources.map((member) => open(context, member, leases)));
   const deliveries = await planDeliveries(context, sources);
   const sequences = furthestSequences(
-    await Promise.all(sources.map((source) => sequencesOf(context, source))),
+    await settleAll(sources.map((source) => sequencesOf(context, source))),
   );
   const busy = deliveries.filter((delivery) => hasWork(context, delivery, sequences));
   if (busy.length === 0) {
-    await Promise.all(sources.map(({ reader }) => reader.abandon()));
+    await settleAll(sources.map(({ reader }) => reader.abandon()));
     return new Map(context.written.map(({ database }) => [database.id, { kind: 'empty' }]));
   }
-  const loaded = await Promise.all(busy.map((delivery) => load(context, delivery, leases)));
+  const loaded = await settleAll(busy.map((delivery) => load(context, delivery, leases)));
   await finishSources(sources, busy);
-  const applied = await Promise.all(loaded.map((destination) => apply(context, destination, sequences)));
+  const applied = await settleAll(loaded.map((destination) => apply(context, destination, sequences)));
   return new Map<DatabaseId, DatabaseOutcome>([
     ...context.written.map(({ database }): [DatabaseId, DatabaseOutcome] => [database.id, { kind: 'empty' }]),
     ...applied,
@@ -92,7 +93,7 @@ const open = async (
 };
 
 const planDeliveries = async (context: RoundContext, sources: readonly OpenSource[]): Promise<Delivery[]> => {
-  const positions = await Promise.all(context.written.map((member) => positionsOf(context, member, sources)));
+  const positions = await settleAll(context.written.map((member) => positionsOf(context, member, sources)));
   const deliveries: Delivery[] = [];
   for (const [index, member] of context.written.entries()) {
     const own = positions[index] ?? [];
@@ -173,7 +174,7 @@ const load = async (
 };
 
 const finishSources = (sources: readonly OpenSource[], deliveries: readonly Delivery[]): Promise<void[]> =>
-  Promise.all(
+  settleAll(
     sources.map(({ database, reader, opening, catalog }) => {
       const read = deliveries.flatMap(({ tables }) =>
         tables.flatMap(({ streams }) => streams.filter(({ source }) => source.database.id === database.id)),

@@ -19,7 +19,10 @@ const valuesOf = async (session: Session, table: string): Promise<Row[]> => {
     const binary = hasSend === 't' ? sql`md5(record_send(row(${value})))` : sql`''`;
     return sql`${value}::text || ' ' || ${binary} as ${value}`;
   });
-  return session.query(sql`select ${sql.join(values)} from ${sql.id('public', table)} order by 1`);
+  const ordinals = columns.map((_, index) => sql.verbatim(String(index + 1)));
+  return session.query(
+    sql`select ${sql.join(values)} from ${sql.id('public', table)} order by ${sql.join(ordinals)}`,
+  );
 };
 
 /** Settles, and expects the same bytes in these tables on all databases. */

@@ -128,7 +128,7 @@ const insert = (key: Key, index: number, ...rows: number[]): string =>
     .join('\n');
 
 const where = (key: Key, row: number): string =>
-  `(${columnsOf(key).join(', ')}) = (${valuesOf(key, key.values[row] ?? []).join(', ')})`;
+  `row(${columnsOf(key).join(', ')})::text = row(${valuesOf(key, key.values[row] ?? []).join(', ')})::text`;
 
 const ifThere = (key: Key, row: number, statement: string): string =>
   key.values[row] === undefined ? '' : statement;

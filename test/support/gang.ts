@@ -63,6 +63,8 @@ export interface Gang extends AsyncDisposable {
   /** Settles, and checks that the tables hold equal rows everywhere. */
   expectEqual(): Promise<void>;
   conflicts(name: string): Promise<Record<string, string | null>[]>;
+  /** As after a restart: what was known of positions is read again. */
+  forget(): void;
 }
 
 export const createGang = async (options: GangOptions): Promise<Gang> => {
@@ -220,6 +222,10 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     conflicts: async (name) => [
       ...((await sessions.get(name)?.query(sql`select * from tahr.conflict order by key`)) ?? []),
     ],
+    forget() {
+      memory.positions.clear();
+      memory.sequences.clear();
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 };

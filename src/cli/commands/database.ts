@@ -15,6 +15,7 @@ import {
 import { testConnection } from '../connection-test.ts';
 import { usageError } from '../grammar/usage.ts';
 import { filter, select } from '../selection.ts';
+import { installSyncsOf } from '../sync-install.ts';
 
 export const listDbs = command({
   verb: 'list',
@@ -110,6 +111,10 @@ export const updateDb = command({
           say(chosen.length === 1 ? line : `${before.name}: ${line}`);
         if (Object.keys(given).length > 0) say(`  ${await testConnection(after, context)}`);
       }
+      const databases = chosen
+        .filter((before) => before.status === 'inactive' && settings.status === 'active')
+        .map(({ id }) => id);
+      await installSyncsOf(db, { context, say, databases });
     }),
 });
 

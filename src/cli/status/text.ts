@@ -80,7 +80,7 @@ export const behind = ({
 }: Pick<SyncReport, 'rowsBehind' | 'secondsBehind'>): string => {
   if (rowsBehind === 0 || (rowsBehind === null && secondsBehind === 0)) return '0';
   return [
-    ...(rowsBehind === null ? [] : [`${formatCount(rowsBehind)} rows`]),
+    ...(rowsBehind === null ? [] : [rowsBehind === 1 ? '1 row' : `${formatCount(rowsBehind)} rows`]),
     ...(secondsBehind === null ? [] : [formatDuration(secondsBehind * 1000)]),
   ].join(', ');
 };
@@ -107,10 +107,10 @@ export const workLines = (name: string, state: StoredSyncState, { now }: View): 
     );
   }
   if (state.waitingFor !== null) lines.push(`${name}: waiting for ${state.waitingFor} ${since}`);
-  if (state.state === 'retrying' || state.state === 'stopped') {
-    const next =
-      state.retryAt === null ? 'stopped' : `trying again in ${formatDuration(state.retryAt - now)}`;
-    lines.push(`${name}: ${next}, failing ${since}`);
+  if (state.state === 'stopped') lines.push(`${name}: stopped ${since}`);
+  if (state.state === 'retrying') {
+    const next = state.retryAt === null ? 'soon' : `in ${formatDuration(state.retryAt - now)}`;
+    lines.push(`${name}: failing ${since}, trying again ${next}`);
   }
   if (state.lastError !== null && (state.lastBadAt ?? 0) >= (state.lastGoodAt ?? 0)) {
     lines.push(`  ${state.lastError.message.replaceAll('\n', '\n    ')}`, `  ${state.lastError.hint}`);

@@ -43,14 +43,15 @@ export const contestedRows = (plan: StagePlan, local: LocalChanges | null): Sql 
   return sql`
     select json_agg(json_build_array(v.n, v.holder, v.origin, v.oxid::text,
                     (extract(epoch from v.at) * 1000000)::bigint::text, v.knows)) as versions
-      from (${candidates}) v
+      from ${candidates} v
      group by ${keyIdentity(plan.key, sql`v`)}
     having count(*) > 1 and bool_or(v.differs)`;
 };
 
 const sentByMany = (plan: StagePlan, staged: Sql): Sql => sql`
-  select * from (${staged}) s
-   where 1 < (select count(*) from ${plan.stage} o where ${sameKey(plan.key, sql`o`, sql`s`)})`;
+  (select * from (select v.*, count(*) over (partition by ${keyIdentity(plan.key, sql`v`)}) as senders
+                    from (${staged}) v) counted
+    where senders > 1)`;
 
 const metByLocal = (plan: StagePlan, staged: Sql, local: LocalChanges): Sql => {
   const held = localVersions(plan, local);

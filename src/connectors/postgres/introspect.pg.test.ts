@@ -112,6 +112,7 @@ test.each(majors)('tables are read as they are on PostgreSQL %i', async (major) 
         name: 'id',
         deltaType: 'bigint',
         deltaSuffix: '',
+        domainSuffix: '::smallint',
         equals: 'operator(pg_catalog.=)',
         equalityIsBytes: true,
       },

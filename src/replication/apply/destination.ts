@@ -128,7 +128,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     const counts: AppliedCounts = { inserted: 0, updated: 0, deleted: 0, conflicts: 0 };
     let total = counts;
     for (const table of staged) {
-      const conflicts = table.plan.isArbitrated ? await settleContests(options, table, since) : 0;
+      const conflicts = isContestable(table) ? await settleContests(options, table, since) : 0;
       const applied = await writer.apply(table.plan, since, table.local);
       total = {
         inserted: total.inserted + applied.inserted,
@@ -145,6 +145,9 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     throw error;
   }
 };
+
+/** Versions can only meet where the database has changes of its own, or several sources sent rows. */
+const isContestable = ({ local, streams }: TableDelivery): boolean => local !== null || streams.length > 1;
 
 /** The positions of sources that were present move. */
 const isRead = (delivery: Delivery, source: number, context: RoundContext): boolean =>

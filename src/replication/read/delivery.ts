@@ -22,6 +22,7 @@ import {
 } from '../../model/topology.ts';
 import type { Catalog, CatalogTable } from './catalog.ts';
 import type { OpenSource } from './source.ts';
+import { settleAll } from '../settle.ts';
 
 /** The rows of one table from one source. */
 export interface RowStream {
@@ -68,7 +69,7 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
   const { sync, member, positions } = options;
   const others = options.sources.filter(({ database }) => database.id !== member.database.id);
   const isCopy = needsCopy(sync, member.database, positions);
-  const read = await Promise.all(others.map((source) => readChanges(options, source)));
+  const read = await settleAll(others.map((source) => readChanges(options, source)));
   const copied = isCopy ? copySource(options, read) : null;
   const own = await readOwnChanges(options);
   const tables = sync.relations

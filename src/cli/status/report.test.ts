@@ -1,0 +1,146 @@
+import { expect, test } from 'vitest';
+import type { DaemonFacts } from '../../control/daemon.ts';
+import type { StoredSyncState, WorkState } from '../../control/sync-state.ts';
+import type { SyncDefinition } from '../../model/topology.ts';
+import { buildReport, type StatusReport } from './report.ts';
+import { overviewText } from './text.ts';
+
+const now = 1_000_000;
+
+const daemon: DaemonFacts = {
+  id: 'd',
+  host: 'h',
+  pid: 7,
+  version: '1',
+  logDestination: 'stderr',
+  startedAt: now - 60_000,
+  heartbeatAt: now,
+  isStopRequested: false,
+};
+
+const member = (id: number, name: string, role: string) => ({
+  role,
+  database: { id, name, status: 'active', parameters: {}, makedelta: false },
+});
+
+const sync = (changes: Partial<SyncDefinition> = {}): SyncDefinition =>
+  ({
+    id: 's',
+    name: 'shop',
+    status: 'active',
+    isPaused: false,
+    relgroup: 'r',
+    dbgroup: 'g',
+    members: [member(1, 'A', 'source'), member(2, 'B', 'target')],
+    relations: [],
+    conflictStrategy: 'bucardo_latest',
+    autokick: true,
+    checktimeMs: null,
+    onetimecopy: 0,
+    copyGeneration: 0,
+    ...changes,
+  }) as SyncDefinition;
+
+const state = (
+  databaseId: number,
+  work: WorkState,
+  changes: Partial<StoredSyncState> = {},
+): StoredSyncState =>
+  ({
+    syncId: 's',
+    databaseId,
+    sync: 'shop',
+    database: databaseId === 1 ? 'A' : 'B',
+    state: work,
+    waitingFor: null,
+    since: now - 5000,
+    retryAt: null,
+    lastError: null,
+    lastGoodAt: now - 10_000,
+    lastGoodMs: 20,
+    lastBadAt: null,
+    rowsBehind: 0,
+    secondsBehind: 0,
+    copy: null,
+    totals: { inserted: 1, updated: 2, deleted: 3, conflicts: 4 },
+    updatedAt: now,
+    ...changes,
+  }) as StoredSyncState;
+
+const report = (
+  states: readonly StoredSyncState[],
+  given: { sync?: SyncDefinition; daemon?: DaemonFacts | null } = {},
+): StatusReport =>
+  buildReport({
+    daemon: given.daemon === undefined ? daemon : given.daemon,
+    syncs: [given.sync ?? sync()],
+    states,
+    notices: [],
+    rounds: [],
+  });
+
+const view = { out: { paint: (_: unknown, text: string) => text }, now };
+const failed = { code: 'row_refused', message: 'B: refused', hint: 'Correct it.' };
+
+test('a sync is in the condition of the database that is worst off', () => {
+  const { syncs, isHealthy } = report([
+    state(1, 'idle'),
+    state(2, 'retrying', { lastError: failed, lastBadAt: now }),
+  ]);
+  expect(syncs[0]).toMatchObject({ condition: 'retrying', isHealthy: false, error: failed });
+  expect(isHealthy).toBe(false);
+});
+
+test('a failure that was overcome is not told, and is healthy', () => {
+  const { syncs } = report([state(2, 'idle', { lastError: failed, lastBadAt: now - 20_000 })]);
+  expect(syncs[0]).toMatchObject({ condition: 'idle', isHealthy: true, error: null });
+});
+
+test('a round that runs after a failure is not healthy yet', () => {
+  const { syncs } = report([state(2, 'running', { lastError: failed, lastBadAt: now })]);
+  expect(syncs[0]).toMatchObject({ condition: 'running', isHealthy: false });
+});
+
+test('without a daemon nothing that it wrote is believed', () => {
+  const { syncs, isHealthy } = report([state(2, 'idle')], { daemon: null });
+  expect(syncs[0]).toMatchObject({ condition: 'no daemon', isHealthy: false });
+  expect(isHealthy).toBe(false);
+});
+
+test('an inactive or paused sync is healthy, whatever it did before', () => {
+  const states = [state(2, 'retrying', { lastError: failed, lastBadAt: now })];
+  expect(report(states, { sync: sync({ status: 'inactive' }) })).toMatchObject({
+    isHealthy: true,
+    syncs: [{ condition: 'inactive' }],
+  });
+  expect(report(states, { sync: sync({ isPaused: true }) })).toMatchObject({
+    isHealthy: true,
+    syncs: [{ condition: 'paused' }],
+  });
+});
+
+test('a sync of which the daemon has said nothing yet is starting', () => {
+  expect(report([]).syncs[0]?.condition).toBe('starting');
+});
+
+test('the overview tells what is waited for, since when, and when it is tried again', () => {
+  const text = overviewText(
+    report([
+      state(1, 'copying', { copy: { tablesDone: 1, tablesTotal: 3, bytesDone: 12_300_000 } }),
+      state(2, 'retrying', {
+        lastError: failed,
+        lastBadAt: now,
+        retryAt: now + 4000,
+        rowsBehind: 12,
+        secondsBehind: 3.4,
+      }),
+    ]),
+    view,
+  );
+  expect(text).toContain('Daemon: running for 1m, process 7 on h');
+  expect(text).toContain('12 rows, 3.4s');
+  expect(text).toMatch(/A: copying since \S+ \(5\.0s\): 1 of 3 tables, 12\.3 MB/);
+  expect(text).toMatch(
+    /B: failing since \S+ \(5\.0s\), trying again in 4\.0s\n {4}B: refused\n {4}Correct it\./,
+  );
+});
