@@ -15,8 +15,9 @@ export class ControlWriter {
   readonly #store: ControlStore;
   readonly #board: StatusBoard;
   readonly #log: Log;
-  #pending: Work[] = [];
+  readonly #pending: Work[] = [];
   #isAway = false;
+  #last: Promise<void> = Promise.resolve();
 
   constructor({
     store,
@@ -33,8 +34,13 @@ export class ControlWriter {
     this.#pending.push(work);
   }
 
-  /** Called every second. Never throws. */
-  async flush(): Promise<void> {
+  /** Called every second; one after the other. Never throws. */
+  flush(): Promise<void> {
+    this.#last = this.#last.then(() => this.#flush());
+    return this.#last;
+  }
+
+  async #flush(): Promise<void> {
     try {
       await this.#board.flush((work) => this.#store.transaction(work));
       await this.#writePending();
@@ -47,14 +53,14 @@ export class ControlWriter {
   }
 
   async #writePending(): Promise<void> {
-    for (const work of [...this.#pending]) {
+    for (let work = this.#pending[0]; work !== undefined; work = this.#pending[0]) {
       try {
         await this.#store.transaction(work);
       } catch (error) {
         if (isReplicationError(error) && error.retry === 'backoff') throw error;
         this.#log.error('a note for the control database was dropped', { error });
       }
-      this.#pending = this.#pending.filter((other) => other !== work);
+      this.#pending.shift();
     }
   }
 }

@@ -8,8 +8,6 @@
 import { type Position, readPositions } from '../connectors/postgres/position.ts';
 import { isReplicationError, ReplicationError } from '../model/errors.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
-import type { Lease } from '../pg/pool.ts';
-import type { Session } from '../pg/session.ts';
 import { needsCopy } from '../replication/read/delivery.ts';
 import {
   type DatabaseOutcome,
@@ -22,6 +20,7 @@ import { type Backoff, createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Catalogs } from './catalogs.ts';
 import type { Databases } from './databases.ts';
+import { LaneLeases } from './lane-leases.ts';
 import { type LanePlan, membersOf, presenceOf } from './lane-plan.ts';
 import type { LaneReport } from './lane-report.ts';
 import { Pacer, type RoundResult } from './pacer.ts';
@@ -52,8 +51,7 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #pacer: Pacer;
   readonly #stopping = new AbortController();
-  readonly #aborting = new AbortController();
-  readonly #sessions = new Set<Session>();
+  readonly #leases: LaneLeases;
   readonly #soon: Backoff;
   readonly #later: Backoff;
   /** By written database, as of its last good round: outlives failures, for measuring how far it is behind. */
@@ -69,11 +67,12 @@ export class Lane {
     this.#pacer = new Pacer(clock);
     this.#soon = createBackoff({ ...soonMs, random });
     this.#later = createBackoff({ ...laterMs, random });
+    this.#leases = new LaneLeases(databases);
     this.catalogs = new Catalogs({
       schema,
       relations: () => definition().relations,
       members: membersOf(plan),
-      borrow: (database) => this.#borrow(database),
+      borrow: (database) => this.#leases.borrow(database),
       serverVersion: (database) => databases.serverVersion(database),
     });
   }
@@ -90,8 +89,7 @@ export class Lane {
 
   /** After `stop`: the round under way is cut off; the servers roll it back. */
   abort(): void {
-    this.#aborting.abort();
-    for (const session of this.#sessions) session.destroy();
+    this.#leases.abort();
   }
 
   /** There may be changes. */
@@ -167,7 +165,7 @@ export class Lane {
       schema,
       sources,
       written,
-      borrow: (database) => this.#borrow(database),
+      borrow: (database) => this.#leases.borrow(database),
       catalogOf: (database) => this.catalogs.get(database),
       memory: this.#memory,
       onProgress: (progress) => report.progress(progress),
@@ -179,7 +177,7 @@ export class Lane {
     if (this.plan.kind !== 'gang' || sync.onetimecopy === 0) return present;
     const lacking: Member[] = [];
     for (const member of present) {
-      await using lease = await this.#borrow(member.database.id);
+      await using lease = await this.#leases.borrow(member.database.id);
       const positions = await readPositions(lease.session, this.#options.schema, sync.id);
       if (needsCopy(sync, member.database, positions)) lacking.push(member);
     }
@@ -255,21 +253,6 @@ export class Lane {
     // Without it the others may go on; the next turn finds out. One that was missed already must come back first.
     if (present.has(database.id)) this.hurry();
     else report.waiting(name, isReplicationError(error) ? error : null);
-  }
-
-  /** Remembered while it is lent, so that `abort` can cut it off. */
-  async #borrow(database: DatabaseId): Promise<Lease> {
-    const lease = await this.#options.databases.borrow(database, this.#aborting.signal);
-    const { session } = lease;
-    this.#sessions.add(session);
-    return {
-      session,
-      discard: () => lease.discard(),
-      [Symbol.asyncDispose]: async () => {
-        this.#sessions.delete(session);
-        await lease[Symbol.asyncDispose]();
-      },
-    };
   }
 }
 

@@ -16,7 +16,12 @@ export type NextStep =
   | { readonly kind: 'bug'; readonly afterMs: number };
 
 const passing: ReadonlySet<ErrorCode> = new Set(['given_way', 'fenced', 'table_altered', 'interrupted']);
-const unreachable: ReadonlySet<ErrorCode> = new Set(['database_unreachable', 'access_denied', 'tls_failed']);
+const unreachable: ReadonlySet<ErrorCode> = new Set([
+  'database_unreachable',
+  'database_missing',
+  'access_denied',
+  'tls_failed',
+]);
 
 /** How often a round gives way and comes back at once before it keeps a distance. */
 const soonCountMax = 5;

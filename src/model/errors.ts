@@ -87,6 +87,11 @@ export const errorCatalogue = {
       'No connection could be made, or it broke: server down, starting, stopping, or the network between.',
     action: 'Nothing, if this is expected: Tahr goes on by itself as soon as the database answers.',
   },
+  database_missing: {
+    retry: 'backoff',
+    meaning: 'The server answers, but has no database by this name.',
+    action: 'Correct dbname=, or create the database; Tahr tries again by itself.',
+  },
   access_denied: {
     retry: 'backoff',
     meaning: 'The server refused the role or its password.',

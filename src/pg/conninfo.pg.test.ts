@@ -207,7 +207,7 @@ test('the next host is tried when one is away, and not when it refuses the role'
   const account = { user: 'app', dbname: 'postgres' };
   expect(await outcome({ ...away, ...account, password: 'secret' })).toBe('plain');
   const refused = { host: '127.0.0.1,127.0.0.1', port: `${plain.port},1`, ...account, password: 'wrong' };
-  expect((await failure(refused)).message).not.toContain('127.0.0.1:1');
+  expect((await failure(refused)).message).not.toMatch(/127\.0\.0\.1:1\b/);
   const all = await failure({ host: '127.0.0.1,127.0.0.1', port: '1,2', ...account });
   expect(all.code).toBe('database_unreachable');
   expect(all.message).toContain('127.0.0.1:1)');

@@ -2,7 +2,7 @@
  * One table from SQLSTATE and socket errors to the errors of the catalogue. The text of a message is never
  * looked at: it is translated, and it changes between versions.
  */
-import { type ErrorCode, ReplicationError } from '../model/errors.ts';
+import { type ErrorCode, isReplicationError, ReplicationError } from '../model/errors.ts';
 
 /** By SQLSTATE, else by its class of two characters (PostgreSQL manual, appendix A). */
 const bySqlState: Readonly<Record<string, ErrorCode>> = {
@@ -12,7 +12,7 @@ const bySqlState: Readonly<Record<string, ErrorCode>> = {
   '57P03': 'database_unreachable', // cannot_connect_now
   '57P05': 'database_unreachable', // idle_session_timeout
   '25P03': 'database_unreachable', // idle_in_transaction_session_timeout
-  '3D000': 'database_unreachable', // the database does not exist, or not yet
+  '3D000': 'database_missing',
   '28': 'access_denied',
   '42501': 'privilege_missing',
   '25006': 'server_unsupported', // read_only_sql_transaction: a standby
@@ -76,6 +76,14 @@ export const failureOf = (error: unknown, label: string): unknown => {
   if (code !== null && bySocketError.has(code)) return unreachable(label, error);
   if (code === null && isDriverDisconnect(error)) return unreachable(label, error);
   return error;
+};
+
+/** Whatever else a server says while it is connected to, it cannot be worked with now. */
+export const connectFailureOf = (error: unknown, label: string): unknown => {
+  const failure = failureOf(error, label);
+  if (!isReplicationError(failure, 'statement_failed')) return failure;
+  const { message, facts, cause } = failure;
+  return new ReplicationError('database_unreachable', { message, facts, cause });
 };
 
 const fromServer = (fields: ServerError, sqlState: string, label: string, cause: Error): ReplicationError => {

@@ -106,7 +106,7 @@ test('a session that nobody uses is closed after a while', async () => {
 test('who cannot connect hears why, and takes no place away', async () => {
   const { acquire } = bound(open({ max: 1, parameters: { ...database.parameters, dbname: 'absent' } }));
   for (let attempt = 0; attempt < 3; attempt += 1) {
-    await expect(acquire()).rejects.toMatchObject({ code: 'database_unreachable' });
+    await expect(acquire()).rejects.toMatchObject({ code: 'database_missing' });
   }
 });
 

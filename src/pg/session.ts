@@ -8,7 +8,7 @@
 import type { Readable, Writable } from 'node:stream';
 import pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
-import { failureOf } from './failure.ts';
+import { connectFailureOf, failureOf } from './failure.ts';
 import { type Sql, sql } from './sql.ts';
 
 export type Row = Readonly<Record<string, string | null>>;
@@ -60,7 +60,7 @@ export class Session implements AsyncDisposable {
       return session;
     } catch (error) {
       await session.close();
-      throw failureOf(error, options.label);
+      throw connectFailureOf(error, options.label);
     }
   }
 

@@ -2,7 +2,7 @@
  * Checks that a row has one name everywhere: the key of the first source must be the key of every other source, and
  * unique on every database that is written. Pure.
  */
-import type { Table } from '../connectors/postgres/table.ts';
+import { type Table, uniqueOver } from '../connectors/postgres/table.ts';
 import { errorFinding, type Finding } from './finding.ts';
 import { isSource } from './members.ts';
 import type { Side } from './side.ts';
@@ -22,7 +22,7 @@ const checkTableKeys = (first: Side, side: Side): Finding[] =>
     const wanted = first.tables[index]?.table;
     if (!wanted?.key || !table?.key || side.role === 'fullcopy') return [];
     const columns = keyColumns(wanted);
-    const isSame = isSource(side) ? sameSet(keyColumns(table), columns) : isUniqueOver(table, columns);
+    const isSame = isSource(side) ? sameSet(keyColumns(table), columns) : uniqueOver(table, columns) !== undefined;
     if (isSame) return [];
     const what = isSource(side)
       ? `has the key (${keyColumns(table).join(', ')}), and on ${first.database.name} it is (${columns.join(', ')})`
@@ -33,11 +33,6 @@ const checkTableKeys = (first: Side, side: Side): Finding[] =>
   });
 
 const keyColumns = (table: Table): string[] => (table.key?.columns ?? []).map(({ name }) => name);
-
-const isUniqueOver = (table: Table, columns: readonly string[]): boolean =>
-  [keyColumns(table), ...table.uniqueIndexes.map((index) => index.columns)].some((unique) =>
-    sameSet(unique, columns),
-  );
 
 const sameSet = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((name) => other.includes(name));

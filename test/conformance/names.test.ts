@@ -21,15 +21,19 @@ const names = [
 
 const quoted = (...parts: [string, ...string[]]): string => sql.id(...parts).inlined();
 
+/** As a table is a type too, the name of the type differs a little. */
+const typeOf = (name: string): string => quoted(name, `${name.slice(0, 20)}_mood`);
+
 /** Schema, table, columns, key, type and its values all carry the name. */
 const schemaOf = (name: string): string => {
   const table = quoted(name, name);
-  const mood = quoted(name, `${name.slice(0, 20)}_mood`);
+  const mood = typeOf(name);
   return `
     create schema ${quoted(name)};
     create type ${mood} as enum (${sql.literal(name).inlined()}, 'other');
     create table ${table} (${quoted(name)} int, kind ${mood}, note text, ${quoted(`${name.slice(0, 20)}_mood`)} ${mood}[],
-      constraint ${quoted(name.slice(0, 30))} primary key (${quoted(name)}, kind));`;
+      constraint ${quoted(`${name.slice(0, 30)}!`)} unique (note, ${quoted(name)}),
+      primary key (${quoted(name)}, kind));`;
 };
 
 it.each([
@@ -40,7 +44,7 @@ it.each([
   await using gang = await createGang({ roles, schema: names.map(schemaOf).join('\n'), tables });
   for (const name of names) {
     const label = sql.literal(name).inlined();
-    await gang.run('A', `insert into ${quoted(name, name)} values (1, ${label}, 'A', array[${label}, null]::${quoted(name, `${name.slice(0, 20)}_mood`)}[]), (2, 'other', 'A', null), (3, ${label}, 'A', null)`);
+    await gang.run('A', `insert into ${quoted(name, name)} values (1, ${label}, 'A', array[${label}, null]::${typeOf(name)}[]), (2, 'other', 'A', null), (3, ${label}, 'A', null)`);
   }
   await gang.expectEqual();
   for (const name of names)

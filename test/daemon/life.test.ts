@@ -4,6 +4,7 @@ import { updateDatabase } from '../../src/control/database.ts';
 import { getInstallation } from '../../src/control/installation.ts';
 import { rememberRelations } from '../../src/control/relation.ts';
 import { setRelGroupMembers } from '../../src/control/relgroup.ts';
+import { loadSyncDefinition } from '../../src/control/sync-definition.ts';
 import { updateSync } from '../../src/control/sync.ts';
 import type { DatabaseName } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
@@ -43,7 +44,6 @@ test('a table that is added to a running sync is replicated from then on', async
       ...shop.sync.relations.map(({ id }) => id),
       ...(other ? [other.id] : []),
     ]);
-    const { loadSyncDefinition } = await import('../../src/control/sync-definition.ts');
     await install(await loadSyncDefinition(db, 'shop'), (await getInstallation(db)).id);
   });
   await shop.run('A', 'insert into others values (1)');

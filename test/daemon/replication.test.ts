@@ -1,6 +1,8 @@
 import { expect, test, vi } from 'vitest';
 import { listConflicts } from '../../src/control/conflict-log.ts';
 import { lastRounds } from '../../src/control/round.ts';
+import { loadSyncDefinition } from '../../src/control/sync-definition.ts';
+import { sql } from '../../src/pg/sql.ts';
 import { createInstallation } from './installation.ts';
 
 const items = 'create table items (id int primary key, name text); create sequence numbers';
@@ -71,7 +73,7 @@ test('a sync without autokick runs by its checktime', async () => {
   shop.startDaemon();
   await shop.eventually('B', { state: 'idle' });
   await shop.run('A', `insert into items values (1, 'one')`);
-  await shop.equal(5_000);
+  await vi.waitFor(async () => expect(await shop.rows('B', 'items')).toEqual(['(1,one)']), 5_000);
 });
 
 test('a sequence is carried along although nothing tells of it', async () => {
@@ -86,7 +88,6 @@ test('a sequence is carried along although nothing tells of it', async () => {
   await shop.run('A', `select setval('numbers', 4711)`);
   const session = await shop.database('B').session();
   await vi.waitFor(async () => {
-    const { sql } = await import('../../src/pg/sql.ts');
     expect(await session.query(sql`select last_value from public.numbers`)).toEqual([{ last_value: '4711' }]);
   }, 10_000);
 });
@@ -104,7 +105,6 @@ test.each([
   shop.startDaemon();
   await shop.equal();
   await vi.waitFor(async () => {
-    const { loadSyncDefinition } = await import('../../src/control/sync-definition.ts');
     const sync = await shop.store.transaction((db) => loadSyncDefinition(db, 'shop'));
     expect(sync).toMatchObject({ onetimecopy: 0, copyGeneration: 1 });
   }, 10_000);

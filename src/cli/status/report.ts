@@ -77,8 +77,8 @@ const syncReport = (sync: SyncDefinition, { daemon, states, notices, rounds }: S
     isHealthy: isHealthyCondition(condition) && (isAtRest(condition) || failing === undefined),
     error: failing?.lastError ?? null,
     ...timesOf(own),
-    rowsBehind: worst(own.map(({ rowsBehind }) => rowsBehind)),
-    secondsBehind: worst(own.map(({ secondsBehind }) => secondsBehind)),
+    rowsBehind: largest(own.map(({ rowsBehind }) => rowsBehind)),
+    secondsBehind: largest(own.map(({ secondsBehind }) => secondsBehind)),
     totals: sumOf(own),
     databases: sync.members.map(({ database, role }) => ({
       name: database.name,
@@ -128,19 +128,19 @@ const isHealthyCondition = (condition: SyncCondition): boolean =>
 const isTroubled = ({ state, lastError, lastBadAt, lastGoodAt }: StoredSyncState): boolean =>
   state === 'stopped' || state === 'retrying' || (lastError !== null && (lastBadAt ?? 0) > (lastGoodAt ?? 0));
 
-/** The last good round counts when it was good everywhere; the last bad one when it was bad anywhere. */
+/** The newest round that was good, and the newest that was bad, on any database; which one, its own line tells. */
 const timesOf = (
   states: readonly StoredSyncState[],
 ): Pick<SyncReport, 'lastGoodAt' | 'lastGoodMs' | 'lastBadAt'> => {
-  const good = states.toSorted((one, other) => (one.lastGoodAt ?? 0) - (other.lastGoodAt ?? 0))[0];
+  const good = states.toSorted((one, other) => (other.lastGoodAt ?? 0) - (one.lastGoodAt ?? 0))[0];
   return {
     lastGoodAt: good?.lastGoodAt ?? null,
     lastGoodMs: good?.lastGoodMs ?? null,
-    lastBadAt: worst(states.map(({ lastBadAt }) => lastBadAt)),
+    lastBadAt: largest(states.map(({ lastBadAt }) => lastBadAt)),
   };
 };
 
-const worst = (values: readonly (number | null)[]): number | null => {
+const largest = (values: readonly (number | null)[]): number | null => {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : Math.max(...known);
 };

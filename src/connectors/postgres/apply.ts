@@ -7,7 +7,7 @@
  */
 import { type Sql, sql } from '../../pg/sql.ts';
 import { fates, type StageColumn, type StagePlan } from './stage.ts';
-import { keyMatches, keyValue, deltaColumn, relationOf } from './table.ts';
+import { deltaColumn, keyMatches, keyOf, keyValue, relationOf, uniqueIndexesOf } from './table.ts';
 
 /** The row of the table `t` that a row of the stage `s` names. */
 export const sameRow = (plan: StagePlan): Sql => keyMatches(plan.key, sql`t`, sql`s`);
@@ -116,15 +116,17 @@ export const stageAbsentRows = (
 
 /** Rows that collide on a deferrable constraint, which the server does not check in replica role (engine rule §6). */
 export const deferrableCollisions = (plan: StagePlan): Sql[] =>
-  plan.table.uniqueIndexes
+  uniqueIndexesOf(plan.table)
     .filter(({ isDeferrable }) => isDeferrable)
-    .map(({ name, columns }) => {
-      const list = (alias: Sql): Sql => sql.join(columns.map((column) => sql`${alias}.${sql.id(column)}`));
+    .map(({ index, columns }) => {
+      const collides = columns.map(
+        (column) => sql`${keyOf(column, sql`u`)} ${sql.verbatim(column.equals)} ${keyOf(column, sql`t`)}`,
+      );
       return sql`
-        select ${name}::text as constraint
+        select ${index}::text as constraint
           from ${relationOf(plan.table)} t
          where exists (select from ${plan.stage} s where ${isApplied} and s.present and ${sameRow(plan)})
-           and 1 < (select count(*) from ${relationOf(plan.table)} u where (${list(sql`u`)}) = (${list(sql`t`)}))
+           and 1 < (select count(*) from ${relationOf(plan.table)} u where ${sql.join(collides, ' and ')})
          limit 1`;
     });
 

@@ -18,7 +18,7 @@ import {
   transportOf,
 } from './column-type.ts';
 import { chooseKey, type IndexFacts, otherUniqueIndexes } from './key.ts';
-import type { Column, KeyColumn, Table } from './table.ts';
+import type { Column, KeyColumn, Table, TableKey } from './table.ts';
 
 export interface IntrospectionOptions {
   /** The schema of this installation: its own triggers are not reported as triggers of the user. */
@@ -90,12 +90,9 @@ const assembleTable = ({ facts, keyIndex, types, versions, columns, indexes, fir
     oid: facts.oid,
     kind: kindOf(facts),
     columns: columns.map((column) => columnOf(column, types, versions)),
-    key:
-      index === null
-        ? null
-        : { index: index.name, isDeferrable: !index.isImmediate, columns: keyColumnsOf(index, types) },
+    key: index === null ? null : tableKeyOf(index, types),
     keyProblem: problem,
-    uniqueIndexes: otherUniqueIndexes(indexes, index),
+    uniqueIndexes: otherUniqueIndexes(indexes, index).map((unique) => tableKeyOf(unique, types)),
     firesWithoutReplicaRole: firing,
     isOwner: facts.isOwner,
     hasRowSecurity: facts.hasRowSecurity,
@@ -119,6 +116,12 @@ const columnOf = (column: ColumnFacts, types: TypeCatalogue, versions: ServerVer
   isGenerated: column.isGenerated,
   identity: column.identity,
   transport: transportOf(column.typeOid, types, versions),
+});
+
+const tableKeyOf = (index: IndexFacts, types: TypeCatalogue): TableKey => ({
+  index: index.name,
+  isDeferrable: !index.isImmediate,
+  columns: keyColumnsOf(index, types),
 });
 
 const keyColumnsOf = (index: IndexFacts, types: TypeCatalogue): KeyColumn[] =>

@@ -4,8 +4,6 @@
  *
  * A key must name each row exactly once: unique, complete, immediate, over plain columns that are all NOT NULL.
  */
-import type { UniqueIndex } from './table.ts';
-
 export interface IndexColumn {
   readonly name: string;
   readonly typeOid: string;
@@ -85,11 +83,12 @@ const unfitness = (index: IndexFacts): string | null => {
 export const otherUniqueIndexes = (
   indexes: readonly IndexFacts[],
   key: IndexFacts | null,
-): readonly UniqueIndex[] =>
-  indexes
-    .filter((index) => index !== key && index.isByEquality && !index.isPartial && index.expressionCount === 0)
-    .map((index) => ({
-      name: index.name,
-      columns: index.columns.map(({ name }) => name),
-      isDeferrable: !index.isImmediate,
-    }));
+): readonly IndexFacts[] =>
+  indexes.filter(
+    (index) =>
+      index !== key &&
+      index.isValid &&
+      index.isByEquality &&
+      !index.isPartial &&
+      index.expressionCount === 0,
+  );

@@ -214,7 +214,7 @@ const selectChangedRows = ({ scope, source, plan, forSource }: RowRequest): Sql 
     ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.knows,`
     : sql.empty;
   return sql`
-    select ${version} ${deltaKeys(key)}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
+    select ${version} ${sql.join(stagedKeys(key, plan).map(({ noted }) => noted))}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
       from (${keys}) d
       left join ${relationOf(source)} t on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
@@ -222,12 +222,10 @@ const selectChangedRows = ({ scope, source, plan, forSource }: RowRequest): Sql 
 /** Keys that were changed and are gone are sent too: their versions count against other sources' changes. */
 const selectWholeTable = ({ scope, source, plan, forSource }: RowRequest, base: BaseVersion): Sql => {
   const key = scope.key;
-  const tableKeys = key.columns.map(
-    (column) => sql`t.${sql.id(column.name)}::${sql.verbatim(column.deltaType)}`,
-  );
+  const staged = stagedKeys(key, plan);
   if (!plan.isArbitrated)
-    return sql`select ${sql.join(tableKeys)}, true as present ${rowColumns(plan)} from ${relationOf(source)} t`;
-  const keys = tableKeys.map((tableKey, index) => sql`coalesce(${tableKey}, d.${deltaColumn(index)})`);
+    return sql`select ${sql.join(staged.map(({ current }) => current))}, true as present ${rowColumns(plan)} from ${relationOf(source)} t`;
+  const keys = staged.map(({ current, noted }) => sql`coalesce(${current}, ${noted})`);
   const isNewer = sql`(d.oxid is not null and (d.at, d.oxid) >= (${base.at}::timestamptz, ${base.xid}::xid8))`;
   return sql`
     select ${scope.holder}::integer,
@@ -250,8 +248,15 @@ export const knowersOfBase = (scope: EntryScope, base: BaseVersion): Sql => {
   return sql`pg_catalog.array_remove(array[${sql.join([sql`${scope.holder}::integer`, ...peers])}], null)`;
 };
 
-const deltaKeys = (key: TableKey): Sql =>
-  sql.join(key.columns.map((_, index) => sql`d.${deltaColumn(index)}`));
+/** The columns of the key in the order of the stage, as the delta `d` noted them and as the row `t` has them. */
+const stagedKeys = (key: TableKey, plan: StagePlan): { readonly noted: Sql; readonly current: Sql }[] =>
+  plan.key.columns.map(({ name }) => {
+    const index = key.columns.findIndex((column) => column.name === name);
+    return {
+      noted: sql`d.${deltaColumn(index)}`,
+      current: sql`t.${sql.id(name)}::${sql.verbatim(key.columns[index]?.deltaType ?? '')}`,
+    };
+  });
 
 const rowColumns = (plan: StagePlan): Sql =>
   sql.join(

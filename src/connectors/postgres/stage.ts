@@ -3,7 +3,7 @@
  * by statements over sets. It lives as long as the session, so that rounds leave no trace in the catalogue, and
  * is emptied by each commit.
  *
- * Columns: `k1`, `k2` … the key as deltas keep it; `present`, whether the source has the row; `c1`, `c2` … the row.
+ * Columns: `k1`, `k2` … the key as deltas keep it, in the order of the index that finds the rows here; `present`, whether the source has the row; `c1`, `c2` … the row.
  * A stage that several sources fill also has `src` (the database that sent the row), the version that the row has there
  * (`origin`, `oxid`, `at`) and `knows` (the sources whose positions cover that version). `n` numbers the rows and `fate`
  * says what the verdict made of them; neither is sent.
@@ -11,7 +11,7 @@
 import { ReplicationError } from '../../model/errors.ts';
 import { formatRelation, type RelationId } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
-import { type Column, deltaColumn, sentColumns, type Table, type TableKey } from './table.ts';
+import { type Column, deltaColumn, sentColumns, type Table, type TableKey, uniqueOver } from './table.ts';
 
 /** A column of a row on its way: read as `read` at the source, staged as `stageType`, written as `value`. */
 export interface StageColumn {
@@ -51,8 +51,8 @@ export const planStage = (options: {
   readonly isArbitrated: boolean;
 }): StagePlan => {
   const { id, source, target, isArbitrated } = options;
-  const key = requireKey(source);
   const targetColumns = new Map(target.columns.map((column) => [column.name, column]));
+  const key = keyFor(target, requireKey(source));
   const keyNames = new Set(key.columns.map(({ name }) => name));
   const columns = sentColumns(source).flatMap((column) => {
     const counterpart = targetColumns.get(column.name);
@@ -62,7 +62,7 @@ export const planStage = (options: {
   return {
     id,
     table: target,
-    key: requireKey(target),
+    key,
     stage: sql.id('pg_temp', `stage_${id}`),
     columns: columns.map(({ column, counterpart }, index) =>
       stageColumn({ index, source: column, target: counterpart, isKey: keyNames.has(column.name) }),
@@ -78,6 +78,20 @@ const requireKey = (table: Table): TableKey => {
   if (table.key !== null) return table.key;
   throw new ReplicationError('relation_without_key', {
     message: `Table ${formatRelation(table.relation)} cannot be replicated by deltas: ${table.keyProblem}.`,
+  });
+};
+
+/**
+ * What finds the source's rows in the target: a unique index over the columns of the source's key. It may list them in
+ * another order, and need not be the target's own key.
+ */
+const keyFor = (target: Table, key: TableKey): TableKey => {
+  const names = key.columns.map(({ name }) => name);
+  const index = uniqueOver(target, names);
+  if (index !== undefined) return index;
+  throw new ReplicationError('schema_differs', {
+    message: `Table ${formatRelation(target.relation)} has no unique index over (${names.join(', ')}), the key of the source, on the database that is written.`,
+    facts: { table: formatRelation(target.relation) },
   });
 };
 

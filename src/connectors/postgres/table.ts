@@ -31,18 +31,13 @@ export interface KeyColumn {
   readonly equalityIsBytes: boolean;
 }
 
+/** A unique index as something that names rows. */
 export interface TableKey {
   /** The index that makes it unique. */
   readonly index: string;
   /** A deferrable key is no arbiter for ON CONFLICT, and replica role does not check it (engine rule §6). */
   readonly isDeferrable: boolean;
   readonly columns: readonly KeyColumn[];
-}
-
-export interface UniqueIndex {
-  readonly name: string;
-  readonly columns: readonly string[];
-  readonly isDeferrable: boolean;
 }
 
 export interface Table {
@@ -55,7 +50,7 @@ export interface Table {
   /** Why there is no key, for people; null where there is one. */
   readonly keyProblem: string | null;
   /** Unique indexes other than the key, expression and partial ones left out. */
-  readonly uniqueIndexes: readonly UniqueIndex[];
+  readonly uniqueIndexes: readonly TableKey[];
   /** Triggers, rules and foreign keys that would fire for our rows without replica role. */
   readonly firesWithoutReplicaRole: readonly string[];
   readonly isOwner: boolean;
@@ -66,6 +61,16 @@ export interface Table {
   /** Changes whenever a column, the key or the inheritance changes. */
   readonly fingerprint: string;
 }
+
+/** All unique indexes, the key first. */
+export const uniqueIndexesOf = (table: Table): readonly TableKey[] =>
+  table.key === null ? table.uniqueIndexes : [table.key, ...table.uniqueIndexes];
+
+/** The unique index over these columns, in whichever order; the key where it is the one. */
+export const uniqueOver = (table: Table, columns: readonly string[]): TableKey | undefined =>
+  uniqueIndexesOf(table).find(
+    (index) => index.columns.length === columns.length && index.columns.every(({ name }) => columns.includes(name)),
+  );
 
 /** The columns that are sent: all but the generated ones. */
 export const sentColumns = (table: Table): readonly Column[] =>
