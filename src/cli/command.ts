@@ -12,7 +12,7 @@ import type { CommandOption } from './options.ts';
 export const ExitCode = { done: 0, failed: 1, usage: 2, unhealthy: 3 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-export interface Invocation<K extends Keys> {
+interface Invocation<K extends Keys> {
   readonly names: readonly string[];
   readonly settings: Settings<K>;
 }

@@ -13,6 +13,7 @@ import { removeSync } from '../setup/remove.ts';
 import { validateSync } from '../setup/validate.ts';
 import { type Aftermath, look, type Say } from './change.ts';
 import type { Context } from './context.ts';
+import { assertStrategies } from './strategy.ts';
 
 interface Reinstallation {
   readonly context: Context;
@@ -71,6 +72,7 @@ interface Installation {
 /** Validates, and unless this is a dry run installs. @throws ReplicationError with all that is wrong */
 export const install = async (db: Db, { context, definition, say }: Installation): Promise<void> => {
   assertComplete(definition);
+  assertStrategies(definition);
   const options = await setupOptions(db, context, definition);
   const findings =
     context.options.dryRun === true ? await validateSync(definition, options) : await installSync(options);

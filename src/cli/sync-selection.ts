@@ -24,5 +24,5 @@ export const selectSyncs = async (db: Db, names: readonly string[]): Promise<Syn
 };
 
 /** The control store reserves these words, so no sync is called so. */
-export const withoutNoise = (names: readonly string[]): readonly string[] =>
+const withoutNoise = (names: readonly string[]): readonly string[] =>
   ['sync', 'syncs'].includes(names[0]?.toLowerCase() ?? '') ? names.slice(1) : names;

@@ -5,10 +5,9 @@
  * stored: a lane that starts anew asks the databases for their positions. After any failure what it knew is thrown
  * away, and `retry.ts` says what is next; `Pacer` holds what is in the way until then.
  */
-import { type Position, readPositions } from '../connectors/postgres/position.ts';
+import type { Position } from '../connectors/postgres/position.ts';
 import { isReplicationError, ReplicationError } from '../model/errors.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
-import { needsCopy } from '../replication/read/delivery.ts';
 import {
   type DatabaseOutcome,
   emptyMemory,
@@ -19,6 +18,7 @@ import {
 import { type Backoff, createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Catalogs } from './catalogs.ts';
+import { copiedFirst } from './copy-order.ts';
 import type { Databases } from './databases.ts';
 import { LaneLeases } from './lane-leases.ts';
 import { type LanePlan, membersOf, presenceOf } from './lane-plan.ts';
@@ -158,7 +158,10 @@ export class Lane {
     using place = await gate.enter(claim, this.#stopping.signal);
     if (place === null) throw interrupted();
     await this.catalogs.see([...sources, ...present]);
-    const written = await this.#writtenNow(sync, present);
+    const isGang = this.plan.kind === 'gang';
+    const written = isGang
+      ? await copiedFirst(sync, present, { schema, borrow: (id) => this.#leases.borrow(id) })
+      : present;
     report.begin(written);
     return await runRound({
       sync,
@@ -170,18 +173,6 @@ export class Lane {
       memory: this.#memory,
       onProgress: (progress) => report.progress(progress),
     });
-  }
-
-  /** A copy is a round of its own in a gang, so that those who have it do not wait for it and are not copied again. */
-  async #writtenNow(sync: SyncDefinition, present: readonly Member[]): Promise<readonly Member[]> {
-    if (this.plan.kind !== 'gang' || sync.onetimecopy === 0) return present;
-    const lacking: Member[] = [];
-    for (const member of present) {
-      await using lease = await this.#leases.borrow(member.database.id);
-      const positions = await readPositions(lease.session, this.#options.schema, sync.id);
-      if (needsCopy(sync, member.database, positions)) lacking.push(member);
-    }
-    return lacking.length === 0 ? present : lacking;
   }
 
   async #conclude(

@@ -167,6 +167,13 @@ describe('update sync', () => {
     expect(await capturedOn('A')).toEqual(['item']);
   });
 
+  test('is refused when the strategy prefers a database that would be no source any more', async () => {
+    const run = await installation.tahr('update', 'sync', 'shop', 'dbs=A:source,C:target');
+    expect(run).toMatchObject({ code: 2, stdout: '' });
+    expect(run.stderr).toContain('Unknown conflict_strategy "B A"');
+    expect(await capturedOn('B')).toEqual(['item']);
+  });
+
   test('takes everything away from a database that leaves', async () => {
     await installation.ok('update', 'sync', 'shop', 'dbs=A:source,C:target', 'conflict_strategy=default');
     expect(await capturedOn('B')).toEqual([]);

@@ -26,7 +26,7 @@ export interface Installation extends AsyncDisposable {
 
 const launcher = fileURLToPath(new URL('../../bin/tahr.js', import.meta.url));
 
-export const conninfo = (parameters: ConnectionParameters): string =>
+const conninfo = (parameters: ConnectionParameters): string =>
   Object.entries(parameters)
     .map(([name, value]) => `${name}='${value}'`)
     .join(' ');

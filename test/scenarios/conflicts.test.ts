@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { rotateSegments } from '../../src/connectors/postgres/segments.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { createGang } from '../support/gang.ts';
 
@@ -99,6 +100,19 @@ describe('the position', () => {
     await expect(gang.round('B')).rejects.toMatchObject({ code: 'position_lost', facts: { source: 'A', database: 'B' } });
   });
 
+  it('holds after deltas that were read have been discarded', async () => {
+    await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema, tables: ['orders'] });
+    await gang.run('A', `insert into orders values (1, 'one')`);
+    await gang.settle();
+    const [position] = await gang.on('B').query(sql`select pos::text from tahr.position order by seq desc limit 1`);
+    await gang.run('A', `update tahr.consumer set acked = '${position?.['pos']}'`);
+    await rotateSegments(gang.on('A'), { schema: 'tahr', ageMs: 100_000 });
+    expect(await rotateSegments(gang.on('A'), { schema: 'tahr', ageMs: 0 })).toMatchObject({ truncatedCount: 1 });
+    await gang.reconnect();
+    await gang.run('A', `insert into orders values (2, 'two')`);
+    await gang.expectEqual();
+  });
+
   it('that went back with its database is taken up again where it was', async () => {
     await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema, tables: ['orders'] });
     await gang.run('A', `insert into orders values (1, 'one')`);
@@ -107,7 +121,7 @@ describe('the position', () => {
     await gang.run('A', `insert into orders values (2, 'two')`);
     await gang.settle();
     await gang.run('B', `delete from orders where id = 2; delete from tahr.position where seq > ${before?.['seq']}`);
-    gang.forget();
+    await gang.reconnect();
     await gang.expectEqual();
   });
 });

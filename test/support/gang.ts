@@ -63,8 +63,8 @@ export interface Gang extends AsyncDisposable {
   /** Settles, and checks that the tables hold equal rows everywhere. */
   expectEqual(): Promise<void>;
   conflicts(name: string): Promise<Record<string, string | null>[]>;
-  /** As after a restart: what was known of positions is read again. */
-  forget(): void;
+  /** As after a restart: with new connections, and nothing known of positions. */
+  reconnect(): Promise<void>;
 }
 
 export const createGang = async (options: GangOptions): Promise<Gang> => {
@@ -102,11 +102,14 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       },
     }),
   );
-  for (const { database } of members) {
-    const pool = createPool({ label: database.name, parameters: database.parameters });
-    stack.defer(() => pool.close());
-    pools.set(database.id, pool);
-  }
+  const openPools = (): void => {
+    for (const { database } of members)
+      pools.set(database.id, createPool({ label: database.name, parameters: database.parameters }));
+  };
+  openPools();
+  stack.defer(async () => {
+    await Promise.all([...pools.values()].map((pool) => pool.close()));
+  });
   const relations = [
     ...options.tables.map((name) => ({ kind: 'table' as const, relation: relationOf(name) })),
     ...(options.sequences ?? []).map((name) => ({ kind: 'sequence' as const, relation: relationOf(name) })),
@@ -222,9 +225,11 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     conflicts: async (name) => [
       ...((await sessions.get(name)?.query(sql`select * from tahr.conflict order by key`)) ?? []),
     ],
-    forget() {
+    async reconnect() {
       memory.positions.clear();
       memory.sequences.clear();
+      await Promise.all([...pools.values()].map((pool) => pool.close()));
+      openPools();
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

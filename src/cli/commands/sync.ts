@@ -1,10 +1,10 @@
 /** `list|update|remove sync`; adding one has a file of its own. */
 import type { Db } from '../../control/db.ts';
 import { removeSync, type SyncChanges, updateSync } from '../../control/sync.ts';
-import { loadSyncDefinitions } from '../../control/sync-definition.ts';
+import { loadSyncDefinition, loadSyncDefinitions } from '../../control/sync-definition.ts';
 import { setRelGroupMembers } from '../../control/relgroup.ts';
 import { ReplicationError } from '../../model/errors.ts';
-import { formatRelation, type SyncDefinition } from '../../model/topology.ts';
+import { type DatabaseName, formatRelation, type SyncDefinition } from '../../model/topology.ts';
 import { type Aftermath, change, look, type Say } from '../change.ts';
 import { command, ExitCode } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -14,7 +14,7 @@ import type { Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
 import { findMembers } from '../relation-finding.ts';
 import { filter } from '../selection.ts';
-import { normalStrategy } from '../strategy.ts';
+import { normalStrategy, sourceNames } from '../strategy.ts';
 import { reinstallSyncs, uninstall } from '../sync-install.ts';
 import { setMakedelta } from '../sync-relations.ts';
 import { selectSyncs } from '../sync-selection.ts';
@@ -133,9 +133,11 @@ const updateOne = async (db: Db, { context, say, aftermath, sync, settings }: Up
       );
     }
     if (makedelta !== undefined) await setMakedelta(db, sync.name, makedelta);
+    const sources = sourceNames(await loadSyncDefinition(db, sync.name));
+    await updateSync(db, sync.name, ownChanges(settings, sources));
   };
   await reinstallSyncs(db, { context, say, aftermath, uses: () => true, alter });
-  const after = await updateSync(db, sync.name, ownChanges(settings, await currentSources(db, sync)));
+  const after = await loadSyncDefinition(db, sync.name);
   for (const line of differences(sync, after)) say(`${sync.name}: ${line}`);
 };
 
@@ -160,14 +162,7 @@ const ownGroup = async (
   });
 };
 
-const currentSources = async (db: Db, { id }: SyncDefinition) => {
-  const current = (await loadSyncDefinitions(db)).find((sync) => sync.id === id);
-  return (current?.members ?? [])
-    .filter(({ role }) => role === 'source')
-    .map(({ database }) => database.name);
-};
-
-const ownChanges = (settings: SyncSettings, sources: Parameters<typeof normalStrategy>[1]): SyncChanges => {
+const ownChanges = (settings: SyncSettings, sources: readonly DatabaseName[]): SyncChanges => {
   const { conflict_strategy: strategy, onetimecopy, autokick, checktime, status } = settings;
   return {
     ...(strategy === undefined ? {} : { conflictStrategy: normalStrategy(strategy, sources) }),

@@ -2,7 +2,7 @@
 import { didYouMean } from '../../model/nearest.ts';
 import { usageError } from './usage.ts';
 
-export const nouns = ['db', 'dbgroup', 'relgroup', 'table', 'sequence', 'sync', 'all'] as const;
+const nouns = ['db', 'dbgroup', 'relgroup', 'table', 'sequence', 'sync', 'all'] as const;
 export type Noun = (typeof nouns)[number];
 
 /** In this order: `dbgroup` begins like `db`. */

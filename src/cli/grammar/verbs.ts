@@ -2,7 +2,7 @@
 import { didYouMean } from '../../model/nearest.ts';
 import { usageError } from './usage.ts';
 
-export const verbs = [
+const verbs = [
   'install',
   'add',
   'list',

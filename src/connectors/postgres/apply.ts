@@ -44,9 +44,15 @@ export const updateChanged = (plan: StagePlan): Sql[] => {
 
 const update = (plan: StagePlan, columns: readonly StageColumn[], condition: Sql): Sql => sql`
   update ${relationOf(plan.table)} t
-     set ${sql.join(columns.map(({ name, value }) => sql`${sql.id(name)} = ${value}`))}
+     set ${sql.join(updatable(plan, columns).map(({ name, value }) => sql`${sql.id(name)} = ${value}`))}
     from ${plan.stage} s
    where ${isApplied} and s.present and ${sameRow(plan)} and ${condition}`;
+
+/** UPDATE may not set a column that is GENERATED ALWAYS AS IDENTITY; one of the key is an integer, and the same already. */
+const updatable = (plan: StagePlan, columns: readonly StageColumn[]): readonly StageColumn[] => {
+  const always = identityAlways(plan);
+  return columns.filter(({ name }) => !always.has(name));
+};
 
 /** @param skipTaken true where applications insert too: a row that came in between is not an error of the server's */
 export const insertMissing = (plan: StagePlan, skipTaken: boolean): Sql => sql`
@@ -57,7 +63,7 @@ export const insertMissing = (plan: StagePlan, skipTaken: boolean): Sql => sql`
     from ${plan.stage} s
    where ${isApplied} and s.present
      and not exists (select from ${relationOf(plan.table)} t where ${sameRow(plan)})
-  ${skipTaken ? sql`on conflict do nothing` : sql.empty}`;
+  ${skipTaken && !plan.table.refusesOnConflict ? sql`on conflict do nothing` : sql.empty}`;
 
 /**
  * For rows that UPDATE cannot serve: unique values that change places between rows, and columns that are
@@ -69,11 +75,12 @@ export const deleteStaged = (plan: StagePlan): Sql => sql`
 
 /** True for a non-key column that UPDATE may only set to DEFAULT. */
 export const needsReplacement = (plan: StagePlan): boolean => {
-  const always = new Set(
-    plan.table.columns.filter(({ identity }) => identity === 'always').map(({ name }) => name),
-  );
+  const always = identityAlways(plan);
   return plan.columns.some(({ name, isKey }) => always.has(name) && !isKey);
 };
+
+const identityAlways = (plan: StagePlan): ReadonlySet<string> =>
+  new Set(plan.table.columns.filter(({ identity }) => identity === 'always').map(({ name }) => name));
 
 /** Locks the rows that will be written, in the order of the key, so that two rounds queue instead of deadlocking. */
 export const lockRows = (plan: StagePlan): Sql[] => {

@@ -27,6 +27,7 @@ export interface RelationFacts {
   readonly kind: (typeof relationKinds)[number];
   readonly isPartition: boolean;
   readonly hasInheritance: boolean;
+  readonly refusesOnConflict: boolean;
   readonly isOwner: boolean;
   readonly hasRowSecurity: boolean;
   readonly isSubscribed: boolean;
@@ -69,6 +70,10 @@ export const readRelations = async (
                 else 'other' end as kind,
            c.relispartition as is_partition,
            exists (select from pg_inherits i where c.oid in (i.inhrelid, i.inhparent)) as has_inheritance,
+           exists (select from pg_rewrite r where r.ev_class = c.oid and r.rulename <> '_RETURN')
+             or exists (select from pg_index i
+                         where i.indrelid in (select c.oid union select relid from pg_partition_tree(c.oid))
+                           and not i.indimmediate) as refuses_on_conflict,
            pg_has_role(c.relowner, 'USAGE') as is_owner,
            row_security_active(c.oid) as has_row_security,
            exists (select from pg_subscription_rel s where s.srrelid = c.oid) as is_subscribed,
@@ -80,6 +85,7 @@ export const readRelations = async (
     kind: row['kind'] as RelationFacts['kind'],
     isPartition: row['is_partition'] === 't',
     hasInheritance: row['has_inheritance'] === 't',
+    refusesOnConflict: row['refuses_on_conflict'] === 't',
     isOwner: row['is_owner'] === 't',
     hasRowSecurity: row['has_row_security'] === 't',
     isSubscribed: row['is_subscribed'] === 't',

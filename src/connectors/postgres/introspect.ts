@@ -94,6 +94,7 @@ const assembleTable = ({ facts, keyIndex, types, versions, columns, indexes, fir
     keyProblem: problem,
     uniqueIndexes: otherUniqueIndexes(indexes, index).map((unique) => tableKeyOf(unique, types)),
     firesWithoutReplicaRole: firing,
+    refusesOnConflict: facts.refusesOnConflict,
     isOwner: facts.isOwner,
     hasRowSecurity: facts.hasRowSecurity,
     isSubscribed: facts.isSubscribed,

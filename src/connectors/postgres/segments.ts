@@ -116,6 +116,7 @@ const isNeeded = (schema: string, table: Sql): Sql => sql`
 const discard = (schema: string, table: Sql): Sql[] => [
   sql`update ${sql.id(schema, 'consumer')} set floor = acked
        where tables && (select coalesce(array_agg(distinct d.tbl), '{}') from ${table} d)`,
-  sql`update ${sql.id(schema, 'identity')} set incarnation = incarnation + 1`,
+  // `made_by` goes along: the row must carry the transaction that wrote it, or it looks like one that was restored.
+  sql`update ${sql.id(schema, 'identity')} set incarnation = incarnation + 1, made_by = pg_current_xact_id()`,
   sql`truncate ${table}`,
 ];

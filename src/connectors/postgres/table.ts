@@ -53,6 +53,8 @@ export interface Table {
   readonly uniqueIndexes: readonly TableKey[];
   /** Triggers, rules and foreign keys that would fire for our rows without replica role. */
   readonly firesWithoutReplicaRole: readonly string[];
+  /** ON CONFLICT is refused: by a deferrable constraint, or by a rule even while it does not fire. */
+  readonly refusesOnConflict: boolean;
   readonly isOwner: boolean;
   /** Row-level security would hide rows from this role. */
   readonly hasRowSecurity: boolean;
