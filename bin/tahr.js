@@ -9,6 +9,8 @@ const neededMajor = 24;
 const inCheckout = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 const start = async () => {
+  const { enableCompileCache } = await import('node:module');
+  enableCompileCache();
   const built = inCheckout('dist/main.js');
   await import(
     existsSync(built)

@@ -23,8 +23,11 @@ export class Bell {
 
   async #sleep(durationMs: number | null, signal: AbortSignal): Promise<void> {
     const rung = new AbortController();
-    this.#answer = () => rung.abort();
-    await this.#clock.sleep(durationMs ?? Number.MAX_SAFE_INTEGER, AbortSignal.any([rung.signal, signal]));
+    const end = (): void => rung.abort();
+    this.#answer = end;
+    signal.addEventListener('abort', end, { once: true });
+    await this.#clock.sleep(durationMs ?? Number.MAX_SAFE_INTEGER, rung.signal);
+    signal.removeEventListener('abort', end);
     this.#answer = null;
   }
 }

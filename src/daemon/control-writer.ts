@@ -16,7 +16,6 @@ export class ControlWriter {
   readonly #board: StatusBoard;
   readonly #log: Log;
   readonly #pending: Work[] = [];
-  #isAway = false;
   #last: Promise<void> = Promise.resolve();
 
   constructor({
@@ -44,11 +43,10 @@ export class ControlWriter {
     try {
       await this.#board.flush((work) => this.#store.transaction(work));
       await this.#writePending();
-      if (this.#isAway) this.#log.info('control database answers again');
-      this.#isAway = false;
     } catch (error) {
-      if (!this.#isAway) this.#log.warn('control database cannot be written, replication goes on', { error });
-      this.#isAway = true;
+      // That the control database is away is told by the heartbeat.
+      const isPassing = isReplicationError(error) && error.retry === 'backoff';
+      this.#log[isPassing ? 'debug' : 'error']('states could not be written', { error });
     }
   }
 

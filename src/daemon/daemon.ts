@@ -6,11 +6,9 @@
 import { readFileSync } from 'node:fs';
 import { type Config, controlOf } from '../config/config.ts';
 import { purgeConflicts } from '../control/conflict-log.ts';
-import { getInstallation } from '../control/installation.ts';
 import { purgeKicks } from '../control/kick.ts';
 import { purgeRounds } from '../control/round.ts';
 import { type ControlEvent, ControlStore } from '../control/store.ts';
-import { readSyncStates } from '../control/sync-state.ts';
 import { isReplicationError } from '../model/errors.ts';
 import { connect } from '../pg/conninfo.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
@@ -41,6 +39,8 @@ const flushEveryMs = 1_000;
 const conflictsEveryMs = 3_000;
 const maintenanceEveryMs = 15_000;
 const purgeEveryMs = 3_600_000;
+/** For what goes on beside the rounds when the daemon stops. */
+const endWithinMs = 2_000;
 const historyMs = 30 * 24 * 3_600_000;
 const keptRoundsMax = 10_000;
 
@@ -50,24 +50,31 @@ const keptRoundsMax = 10_000;
  */
 export const runDaemon = async ({ config, log, signal }: DaemonOptions): Promise<void> => {
   const control = controlOf(config);
-  await using store = new ControlStore({
+  const store = new ControlStore({
     schema: config.schema,
     connect: () => connect(control, { label: 'the control database', applicationName: 'tahr' }),
   });
   const common = { store, log, clock: systemClock, random: Math.random };
   const logDestination = config.logDestination ?? 'stderr';
-  const registration = await Registration.take({ ...common, version: ownVersion(), logDestination }, signal);
-  if (registration === null) return;
-  log.info('daemon is at work', { version: ownVersion(), pid: process.pid });
   try {
-    await work({ ...common, registration, signal });
+    const registration = await Registration.take(
+      { ...common, version: ownVersion(), logDestination },
+      signal,
+    );
+    if (registration === null) return;
+    log.info('daemon is at work', { version: ownVersion(), pid: process.pid });
+    try {
+      await replicate({ ...common, registration, signal });
+    } finally {
+      await withinReason([registration.giveBack()], systemClock);
+      log.info('daemon has ended');
+    }
   } finally {
-    await registration.giveBack();
-    log.info('daemon has ended');
+    await withinReason([store.close()], systemClock);
   }
 };
 
-interface Work {
+interface Wiring {
   readonly store: ControlStore;
   readonly registration: Registration;
   readonly log: Log;
@@ -76,13 +83,13 @@ interface Work {
   readonly signal: AbortSignal;
 }
 
-const work = async ({ store, registration, log, clock, random, signal }: Work): Promise<void> => {
+const replicate = async ({ store, registration, log, clock, random, signal }: Wiring): Promise<void> => {
   const stopping = new AbortController();
   const isStopping = AbortSignal.any([stopping.signal, signal]);
-  const { schema } = await store.transaction(getInstallation);
-  await using databases = new Databases({ clock, log, random });
+  const { schema } = registration;
+  const databases = new Databases({ clock, log, random });
   const board = new StatusBoard(clock);
-  board.load(await store.transaction(readSyncStates));
+  board.load(registration.states);
   const writer = new ControlWriter({ store, board, log });
   const write = writer.write.bind(writer);
   const watchers = new Watchers({
@@ -129,12 +136,12 @@ const work = async ({ store, registration, log, clock, random, signal }: Work): 
     stop: [beat],
     reconnected: [() => supervisor.refresh(), () => kicks.look()],
   };
-  await store.listen((event) => {
-    for (const react of reactions[event])
-      react().catch((error: unknown) => log.warn('control database', { event, error }));
-  });
-  await supervisor.refresh();
-  await kicks.look();
+  const tried = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => log.warn('the control database could not be read', { error }));
+  // What fails here is done again by the clock.
+  await tried(store.listen((event) => reactions[event].forEach((react) => void tried(react()))));
+  await tried(supervisor.refresh());
+  await tried(kicks.look());
 
   const periodic: Periodic[] = [
     { name: 'the heartbeat', everyMs: heartbeatEveryMs, work: beat },
@@ -146,12 +153,26 @@ const work = async ({ store, registration, log, clock, random, signal }: Work): 
     { name: 'maintenance', everyMs: maintenanceEveryMs, work: () => maintenance.run(supervisor.definitions) },
     { name: 'forgetting old history', everyMs: purgeEveryMs, work: () => purge(store, clock) },
   ];
-  await Promise.all(periodic.map((one) => repeat(one, { clock, log, signal: isStopping })));
+  const work = periodic.map((one) => repeat(one, { clock, log, signal: isStopping }));
+  await aborted(isStopping);
   log.info('daemon stops');
   await supervisor.stop();
-  await writer.flush();
+  await withinReason([...work, watchers.use([]), writer.flush(), databases.use([])], clock);
   if (isReplicationError(stopping.signal.reason)) throw stopping.signal.reason;
 };
+
+/** A connection that nobody answers on must not keep the daemon from ending. */
+const withinReason = async (works: readonly Promise<unknown>[], clock: Clock): Promise<void> => {
+  const isOver = new AbortController();
+  const ended = Promise.allSettled(works).then(() => isOver.abort());
+  await Promise.race([ended, clock.sleep(endWithinMs, isOver.signal)]);
+};
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 const purge = (store: ControlStore, clock: Clock): Promise<void> =>
   store.transaction(async (db) => {

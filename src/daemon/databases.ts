@@ -37,7 +37,7 @@ export interface DatabasesOptions {
 const probeFirstMs = 250;
 const probeLastMs = 5_000;
 
-export class Databases implements AsyncDisposable {
+export class Databases {
   readonly #options: DatabasesOptions;
   readonly #known = new Map<DatabaseId, Known>();
   readonly #listeners: ((database: DatabaseId) => void)[] = [];
@@ -102,10 +102,6 @@ export class Databases implements AsyncDisposable {
   /** Calls back when a database has gone away or has come back. */
   onChange(listener: (database: DatabaseId) => void): void {
     this.#listeners.push(listener);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.use([]);
   }
 
   #begin(database: Database): Known {

@@ -77,11 +77,15 @@ export class LaneReport {
     this.#tell(`waiting ${database}`, () => log.warn('waiting for a database', { waitingFor: database }));
   }
 
-  /** These are away, and the others go on. */
-  absent(members: readonly Member[]): void {
-    for (const { database } of members) {
-      this.#set(database.id, { state: 'waiting', waitingFor: `database ${database.name}`, retryAt: null });
-    }
+  /** It is away, and the others go on. */
+  absent({ database }: Member, error: unknown): void {
+    const lastError = error === null ? null : asLastError(error);
+    this.#set(database.id, {
+      state: 'waiting',
+      waitingFor: `database ${database.name}`,
+      retryAt: null,
+      lastError,
+    });
   }
 
   retrying(retryAt: number, error: unknown): void {

@@ -126,7 +126,9 @@ export class Lane {
     const presence = presenceOf(this.plan, (database) => databases.isUp(database));
     if (presence.kind === 'missing') return this.#waitFor(presence.member);
     const { sources, written } = presence;
-    report.absent(this.plan.written.filter((member) => !written.includes(member)));
+    for (const member of this.plan.written.filter((candidate) => !written.includes(candidate))) {
+      report.absent(member, databases.problemOf(member.database.id)?.error ?? null);
+    }
     const sync = definition();
     const outcome = await this.#round(sync, sources, written).catch((error: unknown) =>
       allBad(written, error),

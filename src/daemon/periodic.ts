@@ -2,6 +2,7 @@
 import { isReplicationError } from '../model/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { isUnreachable } from './retry.ts';
 
 export interface Periodic {
   readonly name: string;
@@ -17,7 +18,7 @@ export interface Surroundings {
 
 /**
  * Returns when the signal has aborted and the work at hand is done. A failure is logged when it is another one than
- * the time before, and the work is done again at its time.
+ * the time before, and the work is done again at its time. That something is away is told by those who connect to it.
  */
 export const repeat = async (
   { name, everyMs, work }: Periodic,
@@ -32,8 +33,13 @@ export const repeat = async (
       told = '';
     } catch (error) {
       const seen = isReplicationError(error) ? error.code : String(error);
-      if (seen !== told) log[isReplicationError(error) ? 'warn' : 'error'](`${name} failed`, { error });
+      if (seen !== told) log[levelOf(error)](`${name} failed`, { error });
       told = seen;
     }
   }
+};
+
+const levelOf = (error: unknown): 'debug' | 'warn' | 'error' => {
+  if (!isReplicationError(error)) return 'error';
+  return isUnreachable(error) ? 'debug' : 'warn';
 };

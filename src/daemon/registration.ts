@@ -1,7 +1,9 @@
 /** The daemon's place in the control store: taken at the start, kept by heartbeats, given back at the end. */
 import { hostname } from 'node:os';
-import { heartbeat, type NewDaemon, registerDaemon, unregisterDaemon } from '../control/daemon.ts';
+import { heartbeat, registerDaemon, unregisterDaemon } from '../control/daemon.ts';
+import { getInstallation } from '../control/installation.ts';
 import type { ControlStore } from '../control/store.ts';
+import { readSyncStates, type SyncState } from '../control/sync-state.ts';
 import { isReplicationError } from '../model/errors.ts';
 import { createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -17,12 +19,24 @@ export interface RegistrationOptions {
 }
 
 export class Registration {
+  /** The schema of the replication objects on every database. */
+  readonly schema: string;
+  /** What an earlier daemon has left. */
+  readonly states: readonly SyncState[];
   readonly #store: ControlStore;
+  readonly #log: Log;
   readonly #id: string;
+  #isAway = false;
 
-  private constructor(store: ControlStore, id: string) {
+  private constructor(
+    { store, log }: RegistrationOptions,
+    found: { readonly id: string; readonly schema: string; readonly states: readonly SyncState[] },
+  ) {
     this.#store = store;
-    this.#id = id;
+    this.#log = log;
+    this.#id = found.id;
+    this.schema = found.schema;
+    this.states = found.states;
   }
 
   /**
@@ -30,13 +44,12 @@ export class Registration {
    * @throws ReplicationError `daemon_already_running`, `not_installed` and what else waiting does not cure
    */
   static async take(options: RegistrationOptions, signal: AbortSignal): Promise<Registration | null> {
-    const { store, clock, random, log, version, logDestination } = options;
-    const added: NewDaemon = { host: hostname(), pid: process.pid, version, logDestination };
+    const { clock, random, log } = options;
     const backoff = createBackoff({ firstMs: 500, lastMs: 10_000, random });
     let told = '';
     while (!signal.aborted) {
       try {
-        return new Registration(store, await store.transaction((db) => registerDaemon(db, added)));
+        return await Registration.#register(options);
       } catch (error) {
         if (!isReplicationError(error) || error.retry !== 'backoff') throw error;
         if (told !== error.code) log.warn('waiting for the control database', { error });
@@ -47,13 +60,32 @@ export class Registration {
     return null;
   }
 
+  static #register(options: RegistrationOptions): Promise<Registration> {
+    const { store, version, logDestination } = options;
+    return store.transaction(async (db) => {
+      const { schema } = await getInstallation(db);
+      const states = await readSyncStates(db);
+      const id = await registerDaemon(db, { host: hostname(), pid: process.pid, version, logDestination });
+      return new Registration(options, { id, schema, states });
+    });
+  }
+
   /**
-   * Says that the daemon lives. @returns whether it is asked to stop
-   * @throws ReplicationError `daemon_already_running` when another one has taken its place; `database_unreachable` …
+   * Says that the daemon lives. @returns whether it is asked to stop; false too while the control database is away
+   * @throws ReplicationError `daemon_already_running` when another one has taken its place
    */
   async beat(): Promise<boolean> {
-    const { isStopRequested } = await this.#store.transaction((db) => heartbeat(db, this.#id));
-    return isStopRequested;
+    try {
+      const { isStopRequested } = await this.#store.transaction((db) => heartbeat(db, this.#id));
+      if (this.#isAway) this.#log.info('control database answers again');
+      this.#isAway = false;
+      return isStopRequested;
+    } catch (error) {
+      if (!isReplicationError(error) || error.retry !== 'backoff') throw error;
+      if (!this.#isAway) this.#log.warn('control database cannot be used, replication goes on', { error });
+      this.#isAway = true;
+      return false;
+    }
   }
 
   /** Never throws: whoever looks for the daemon finds it gone by its heartbeat then. */

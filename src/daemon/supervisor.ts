@@ -71,11 +71,10 @@ export class Supervisor {
     return { result: 'failed', ...asLastError(notActive(sync)) };
   }
 
+  /** Ends the workers; takes a few seconds at most. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#last;
-    const { watchers } = this.#options;
-    await Promise.all([watchers.use([]), ...[...this.#workers.values()].map((worker) => worker.stop())]);
+    await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
     this.#workers.clear();
   }
 
@@ -89,7 +88,10 @@ export class Supervisor {
     await databases.use(distinct(definitions.flatMap(activeDatabases)));
     this.#showStates(definitions);
     for (const sync of wanted) this.#startOrAdopt(sync);
-    await watchers.use(distinct(wanted.flatMap((sync) => sources(sync).map(({ database }) => database))));
+    const watched = this.#isStopped
+      ? []
+      : wanted.flatMap((sync) => sources(sync).map(({ database }) => database));
+    await watchers.use(distinct(watched));
   }
 
   #isWanted(sync: SyncDefinition): boolean {
@@ -111,6 +113,7 @@ export class Supervisor {
   }
 
   #startOrAdopt(sync: SyncDefinition): void {
+    if (this.#isStopped) return;
     const worker = this.#workers.get(sync.id);
     if (worker === undefined) {
       const begun = new SyncWorker(sync, { ...this.#options, onPause: (held) => this.#hold(held) });

@@ -59,9 +59,7 @@ export const runRound = async (context: RoundContext): Promise<RoundOutcome> => 
   await using leases = new AsyncDisposableStack();
   const sources = await settleAll(context.sources.map((member) => open(context, member, leases)));
   const deliveries = await planDeliveries(context, sources);
-  const sequences = furthestSequences(
-    await settleAll(sources.map((source) => sequencesOf(context, source))),
-  );
+  const sequences = furthestSequences(await settleAll(sources.map((source) => sequencesOf(context, source))));
   const busy = deliveries.filter((delivery) => hasWork(context, delivery, sequences));
   if (busy.length === 0) {
     await settleAll(sources.map(({ reader }) => reader.abandon()));

@@ -22,7 +22,9 @@ const checkTableKeys = (first: Side, side: Side): Finding[] =>
     const wanted = first.tables[index]?.table;
     if (!wanted?.key || !table?.key || side.role === 'fullcopy') return [];
     const columns = keyColumns(wanted);
-    const isSame = isSource(side) ? sameSet(keyColumns(table), columns) : uniqueOver(table, columns) !== undefined;
+    const isSame = isSource(side)
+      ? sameSet(keyColumns(table), columns)
+      : uniqueOver(table, columns) !== undefined;
     if (isSame) return [];
     const what = isSource(side)
       ? `has the key (${keyColumns(table).join(', ')}), and on ${first.database.name} it is (${columns.join(', ')})`

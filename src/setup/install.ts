@@ -20,7 +20,7 @@ import {
   retainPositions,
   takeSnapshot,
 } from '../connectors/postgres/position.ts';
-import type { SyncDefinition } from '../model/topology.ts';
+import type { DatabaseId, SyncDefinition } from '../model/topology.ts';
 import type { Finding } from './finding.ts';
 import {
   type Connect,
@@ -60,7 +60,7 @@ export const installSync = async (options: SetupOptions): Promise<Finding[]> => 
     await undo.run();
     throw error;
   }
-  for (const side of sides) await removeLeftovers(options, sides, side);
+  for (const side of sides) await removeLeftovers(options, side);
   return findings;
 };
 
@@ -71,31 +71,35 @@ const install = async (options: SetupOptions, sides: readonly Side[], undo: Undo
     if (isNew) undo.add(() => uninstall(session, schema, signal));
   }
   for (const source of sides.filter(isSource)) {
-    const consumers = consumersOf(source, sides);
+    const readers = readersOf(options, source);
     undo.add(() => removeUnusedCapture(options, source));
-    await registerConsumers(options, { source, consumers, undo });
+    await registerConsumers(options, { source, readers, undo });
     await captureTables(options, source);
-    await writePositions(options, { source, consumers, undo });
+    const written = sides.filter(({ database }) => readers.includes(database.id));
+    await writePositions(options, { source, written, undo });
   }
 };
 
-const consumersOf = <M extends OpenMember>(source: OpenMember, members: readonly M[]): M[] =>
-  members.filter((member) => keepsPositions(member) && member.database.id !== source.database.id);
+/** Who reads a source: also members that are inactive now, for which its changes are kept. */
+const readersOf = ({ definition }: SetupOptions, source: OpenMember): DatabaseId[] =>
+  definition.members
+    .filter((member) => keepsPositions(member) && member.database.id !== source.database.id)
+    .map(({ database }) => database.id);
 
-interface SourceSetup {
+interface Registration {
   readonly source: Side;
-  readonly consumers: readonly Side[];
+  readonly readers: readonly DatabaseId[];
   readonly undo: Undo;
 }
 
 const registerConsumers = async (
   options: SetupOptions,
-  { source, consumers, undo }: SourceSetup,
+  { source, readers, undo }: Registration,
 ): Promise<void> => {
   const { schema, definition } = options;
   const tables = definition.relations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
-  for (const { database } of consumers) {
-    const consumer = { sync: definition.id, database: database.id };
+  for (const database of readers) {
+    const consumer = { sync: definition.id, database };
     const isNew = await registerConsumer(source.session, { schema, consumer, tables });
     if (isNew) undo.add(() => source.session.script(removeConsumer(schema, consumer)));
   }
@@ -113,15 +117,18 @@ const removeUnusedCapture = async ({ schema, signal }: SetupOptions, { session }
   await removeCapture(session, { schema, tables, signal });
 };
 
+interface Beginning {
+  readonly source: Side;
+  readonly written: readonly Side[];
+  readonly undo: Undo;
+}
+
 /** Where a database has no position in the source yet, it begins now. */
-const writePositions = async (
-  options: SetupOptions,
-  { source, consumers, undo }: SourceSetup,
-): Promise<void> => {
+const writePositions = async (options: SetupOptions, { source, written, undo }: Beginning): Promise<void> => {
   const { schema, definition } = options;
   const lineage = await readLineage(source.session, schema);
   const snapshot = await takeSnapshot(source.session);
-  for (const { session } of consumers) {
+  for (const { session } of written) {
     const positions = await readPositions(session, schema, definition.id);
     if (positions.some((position) => position.source === source.database.id)) continue;
     const others = positions.map((position) => position.source);
@@ -139,11 +146,11 @@ const writePositions = async (
 };
 
 /** What an earlier form of the sync needed and this one does not. */
-const removeLeftovers = async (options: SetupOptions, sides: readonly Side[], side: Side): Promise<void> => {
+const removeLeftovers = async (options: SetupOptions, side: Side): Promise<void> => {
   const { schema, definition } = options;
   const { session } = side;
-  const readers = isSource(side) ? consumersOf(side, sides).map(({ database }) => database.id) : [];
-  const sources = sides.filter(isSource).map(({ database }) => database.id);
+  const readers = isSource(side) ? readersOf(options, side) : [];
+  const sources = definition.members.filter(isSource).map(({ database }) => database.id);
   await session.script(
     retainConsumers(schema, definition.id, readers),
     retainPositions(schema, definition.id, keepsPositions(side) ? sources : []),

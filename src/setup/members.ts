@@ -48,7 +48,7 @@ export const throwAll = (failures: readonly ReplicationError[]): void => {
 };
 
 /** Written by applications: their changes are captured. */
-export const isSource = ({ role }: OpenMember): boolean => role === 'source';
+export const isSource = ({ role }: Pick<Member, 'role'>): boolean => role === 'source';
 
 /** Keeps positions: a fullcopy member is replaced whole and needs none. */
-export const keepsPositions = ({ role }: OpenMember): boolean => role !== 'fullcopy';
+export const keepsPositions = ({ role }: Pick<Member, 'role'>): boolean => role !== 'fullcopy';

@@ -28,7 +28,9 @@ describe('a target that differs', () => {
     await gang.run('B', `update t set extra = 'kept'`);
     await gang.run('A', `update t set note = 'changed' where id = 1; delete from t where id = 2`);
     await gang.settle();
-    expect(await gang.rows('B', 't')).toEqual(['(kept,"{1,2}",changed,"1970-01-01 00:00:00+00","x  ",1,2,1)']);
+    expect(await gang.rows('B', 't')).toEqual([
+      '(kept,"{1,2}",changed,"1970-01-01 00:00:00+00","x  ",1,2,1)',
+    ]);
   });
 
   it('copies into such a table as well', async () => {
@@ -100,7 +102,10 @@ describe('columns that fill themselves', () => {
 });
 
 describe('tables of unusual width', () => {
-  const wide = Array.from({ length: 300 }, (_, n) => `c${n} ${['int', 'text', 'numeric', 'timestamptz'][n % 4]}`);
+  const wide = Array.from(
+    { length: 300 },
+    (_, n) => `c${n} ${['int', 'text', 'numeric', 'timestamptz'][n % 4]}`,
+  );
   const schema = `create table keys_only (a int, b text, primary key (a, b)); create table wide (id int primary key, ${wide.join(', ')})`;
 
   it.each([
@@ -108,9 +113,15 @@ describe('tables of unusual width', () => {
     ['both ways', twoWay, 'B'],
   ] as const)('may have nothing but a key, or 300 columns, %s', async (_, roles, other) => {
     await using gang = await createGang({ roles, schema, tables: ['keys_only', 'wide'] });
-    await gang.run('A', `insert into keys_only values (1, 'x'), (2, 'y'), (3, 'z'); insert into wide (id, c0, c298) values (1, 1, 2), (2, 3, 4)`);
+    await gang.run(
+      'A',
+      `insert into keys_only values (1, 'x'), (2, 'y'), (3, 'z'); insert into wide (id, c0, c298) values (1, 1, 2), (2, 3, 4)`,
+    );
     await gang.expectEqual();
-    await gang.run(other, `delete from keys_only where a = 1; update keys_only set b = 'changed' where a = 2; update wide set c1 = 'changed', c299 = 'epoch'`);
+    await gang.run(
+      other,
+      `delete from keys_only where a = 1; update keys_only set b = 'changed' where a = 2; update wide set c1 = 'changed', c299 = 'epoch'`,
+    );
     await gang.run('A', `update wide set c5 = 'A' where id = 1`);
     await gang.expectEqual();
     expect(await gang.rows('B', 'keys_only')).toEqual(['(2,changed)', '(3,z)']);

@@ -39,24 +39,33 @@ const schemaOf = (name: string): string => {
 it.each([
   ['one way', { A: 'source', B: 'target' }, 'A'],
   ['both ways', { A: 'source', B: 'source' }, 'B'],
-] as const)('takes names of every kind for schemas, tables, columns, types and constraints, %s', async (_, roles, other) => {
-  const tables: RelationName[] = names.map((name) => ({ schema: name, name }));
-  await using gang = await createGang({ roles, schema: names.map(schemaOf).join('\n'), tables });
-  for (const name of names) {
-    const label = sql.literal(name).inlined();
-    await gang.run('A', `insert into ${quoted(name, name)} values (1, ${label}, 'A', array[${label}, null]::${typeOf(name)}[]), (2, 'other', 'A', null), (3, ${label}, 'A', null)`);
-  }
-  await gang.expectEqual();
-  for (const name of names)
-    await gang.run(other, `update ${quoted(name, name)} set note = 'changed' where kind = 'other'; delete from ${quoted(name, name)} where ${quoted(name)} = 3; update ${quoted(name, name)} set ${quoted(name)} = 9 where note = 'A'`);
-  await gang.expectEqual();
-  for (const table of tables) {
-    expect(await gang.rows('B', table), table.name).toHaveLength(2);
-    await gang.run('A', `truncate ${quoted(table.schema, table.name)}`);
-  }
-  await gang.expectEqual();
-  for (const table of tables) expect(await gang.rows('B', table), table.name).toEqual([]);
-});
+] as const)(
+  'takes names of every kind for schemas, tables, columns, types and constraints, %s',
+  async (_, roles, other) => {
+    const tables: RelationName[] = names.map((name) => ({ schema: name, name }));
+    await using gang = await createGang({ roles, schema: names.map(schemaOf).join('\n'), tables });
+    for (const name of names) {
+      const label = sql.literal(name).inlined();
+      await gang.run(
+        'A',
+        `insert into ${quoted(name, name)} values (1, ${label}, 'A', array[${label}, null]::${typeOf(name)}[]), (2, 'other', 'A', null), (3, ${label}, 'A', null)`,
+      );
+    }
+    await gang.expectEqual();
+    for (const name of names)
+      await gang.run(
+        other,
+        `update ${quoted(name, name)} set note = 'changed' where kind = 'other'; delete from ${quoted(name, name)} where ${quoted(name)} = 3; update ${quoted(name, name)} set ${quoted(name)} = 9 where note = 'A'`,
+      );
+    await gang.expectEqual();
+    for (const table of tables) {
+      expect(await gang.rows('B', table), table.name).toHaveLength(2);
+      await gang.run('A', `truncate ${quoted(table.schema, table.name)}`);
+    }
+    await gang.expectEqual();
+    for (const table of tables) expect(await gang.rows('B', table), table.name).toEqual([]);
+  },
+);
 
 it('tells tables apart whose names run together', async () => {
   const tables = [
@@ -70,11 +79,20 @@ it('tells tables apart whose names run together', async () => {
   const schema = ['a', 'a_b', 'a.b'].map((name) => `create schema ${quoted(name)};`).join('');
   await using gang = await createGang({
     roles: { A: 'source', B: 'source' },
-    schema: schema + tables.map(({ schema: room, name }) => `create table ${quoted(room, name)} (id int primary key, note text);`).join(''),
+    schema:
+      schema +
+      tables
+        .map(
+          ({ schema: room, name }) => `create table ${quoted(room, name)} (id int primary key, note text);`,
+        )
+        .join(''),
     tables,
   });
   for (const [index, { schema: room, name }] of tables.entries())
-    await gang.run(index % 2 === 0 ? 'A' : 'B', `insert into ${quoted(room, name)} values (1, 'table ${index}')`);
+    await gang.run(
+      index % 2 === 0 ? 'A' : 'B',
+      `insert into ${quoted(room, name)} values (1, 'table ${index}')`,
+    );
   await gang.expectEqual();
   for (const [index, table] of tables.entries())
     for (const side of ['A', 'B']) expect(await gang.rows(side, table)).toEqual([`(1,"table ${index}")`]);

@@ -14,7 +14,10 @@ describe('conflict strategies', () => {
     await gang.run('A', `insert into orders values (1, 'A'), (2, 'A')`);
     await gang.run('B', `insert into orders values (2, 'B'), (3, 'B')`);
     for (const outcome of Object.values(await gang.round()))
-      expect(outcome).toMatchObject({ kind: 'bad', error: { code: 'conflict_abort', facts: { table: 'public.orders', conflicts: 1 } } });
+      expect(outcome).toMatchObject({
+        kind: 'bad',
+        error: { code: 'conflict_abort', facts: { table: 'public.orders', conflicts: 1 } },
+      });
     expect(await gang.rows('A', 'orders')).toEqual(['(1,A)', '(2,A)']);
     await gang.run('B', `update orders set note = 'A' where id = 2`);
     await gang.expectEqual();
@@ -61,7 +64,10 @@ describe('a commit that succeeds on one side only', () => {
     await gang.run('B', `update orders set note = 'B loses' where id = 1`);
     await gang.run('A', `update orders set note = 'A wins' where id = 1`);
     await gang.run('B', 'begin; select from orders where id = 1 for update');
-    expect(await gang.round()).toMatchObject({ A: { kind: 'good' }, B: { kind: 'bad', error: { code: 'given_way' } } });
+    expect(await gang.round()).toMatchObject({
+      A: { kind: 'good' },
+      B: { kind: 'bad', error: { code: 'given_way' } },
+    });
     await gang.run('B', 'rollback');
     await gang.expectEqual();
     expect(await gang.rows('B', 'orders')).toEqual(['(1,"A wins")']);
@@ -88,7 +94,9 @@ describe('the position', () => {
     await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema, tables: ['orders'] });
     await gang.run('A', `insert into orders values (1, 'one')`);
     const outcomes = await Promise.all([gang.round('B'), gang.round('B')]);
-    const kinds = outcomes.map(({ B }) => B).map((outcome) => (outcome?.kind === 'bad' ? outcome.error : outcome?.kind));
+    const kinds = outcomes
+      .map(({ B }) => B)
+      .map((outcome) => (outcome?.kind === 'bad' ? outcome.error : outcome?.kind));
     expect(kinds).toContain('good');
     expect(kinds).not.toEqual(['good', 'good']);
     await gang.expectEqual();
@@ -97,17 +105,24 @@ describe('the position', () => {
   it('of a source that was emptied and set up again is refused by name', async () => {
     await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema, tables: ['orders'] });
     await gang.run('A', 'delete from tahr.consumer');
-    await expect(gang.round('B')).rejects.toMatchObject({ code: 'position_lost', facts: { source: 'A', database: 'B' } });
+    await expect(gang.round('B')).rejects.toMatchObject({
+      code: 'position_lost',
+      facts: { source: 'A', database: 'B' },
+    });
   });
 
   it('holds after deltas that were read have been discarded', async () => {
     await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema, tables: ['orders'] });
     await gang.run('A', `insert into orders values (1, 'one')`);
     await gang.settle();
-    const [position] = await gang.on('B').query(sql`select pos::text from tahr.position order by seq desc limit 1`);
+    const [position] = await gang
+      .on('B')
+      .query(sql`select pos::text from tahr.position order by seq desc limit 1`);
     await gang.run('A', `update tahr.consumer set acked = '${position?.['pos']}'`);
     await rotateSegments(gang.on('A'), { schema: 'tahr', ageMs: 100_000 });
-    expect(await rotateSegments(gang.on('A'), { schema: 'tahr', ageMs: 0 })).toMatchObject({ truncatedCount: 1 });
+    expect(await rotateSegments(gang.on('A'), { schema: 'tahr', ageMs: 0 })).toMatchObject({
+      truncatedCount: 1,
+    });
     await gang.reconnect();
     await gang.run('A', `insert into orders values (2, 'two')`);
     await gang.expectEqual();
@@ -120,7 +135,10 @@ describe('the position', () => {
     const [before] = await gang.on('B').query(sql`select max(seq) as seq from tahr.position`);
     await gang.run('A', `insert into orders values (2, 'two')`);
     await gang.settle();
-    await gang.run('B', `delete from orders where id = 2; delete from tahr.position where seq > ${before?.['seq']}`);
+    await gang.run(
+      'B',
+      `delete from orders where id = 2; delete from tahr.position where seq > ${before?.['seq']}`,
+    );
     await gang.reconnect();
     await gang.expectEqual();
   });

@@ -5,14 +5,18 @@ import { connect } from '../../src/pg/conninfo.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { createGang, type Gang } from '../support/gang.ts';
 
-const schema = 'create table big (id int primary key, note text); create table small (id int primary key, note text)';
+const schema =
+  'create table big (id int primary key, note text); create table small (id int primary key, note text)';
 const tables = ['big', 'small'];
 const filled = `insert into big select n, 'n' || n from generate_series(1, 20000) n; insert into small select n, 'n' || n from generate_series(1, 10) n`;
 
 /** Inserts, updates, deletes and moves keys of `big`, until told to stop. */
 const write = async (gang: Gang, name: string, isOver: () => boolean): Promise<void> => {
   const member = gang.sync.members.find(({ database }) => database.name === name);
-  await using session = await connect(member?.database.parameters ?? {}, { label: name, applicationName: 'writer' });
+  await using session = await connect(member?.database.parameters ?? {}, {
+    label: name,
+    applicationName: 'writer',
+  });
   const pick = (): number => Math.floor(Math.random() * 22_000);
   while (!isOver()) {
     const statements = [
@@ -21,9 +25,11 @@ const write = async (gang: Gang, name: string, isOver: () => boolean): Promise<v
       sql`delete from public.big where id = ${pick()}`,
       sql`update public.big b set id = ${pick()} where id = ${pick()}`,
     ];
-    await session.script(statements[Math.floor(Math.random() * 4)] ?? statements[0] ?? sql`select`).catch((error: unknown) => {
-      if (!isReplicationError(error, 'unique_conflict')) throw error;
-    });
+    await session
+      .script(statements[Math.floor(Math.random() * 4)] ?? statements[0] ?? sql`select`)
+      .catch((error: unknown) => {
+        if (!isReplicationError(error, 'unique_conflict')) throw error;
+      });
     await wait(1);
   }
 };
@@ -87,6 +93,7 @@ describe('the initial copy', () => {
 const retried = async (round: () => ReturnType<Gang['round']>, name: string) => {
   for (let attempt = 1; ; attempt += 1) {
     const outcome = (await round())[name];
-    if (outcome?.kind !== 'bad' || !isReplicationError(outcome.error, 'given_way') || attempt === 10) return outcome;
+    if (outcome?.kind !== 'bad' || !isReplicationError(outcome.error, 'given_way') || attempt === 10)
+      return outcome;
   }
 };

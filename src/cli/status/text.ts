@@ -93,8 +93,8 @@ const troubleLines = (report: SyncReport, view: View): string[] => {
   return all.length === 0 ? [] : ['', `${report.sync.name}:`, ...all.map((line) => `  ${line}`)];
 };
 
-const isLive = ({ condition }: SyncReport): boolean =>
-  !['inactive', 'paused', 'no daemon'].includes(condition);
+/** What a paused sync last failed with is why it is paused, unless somebody paused it. */
+const isLive = ({ condition }: SyncReport): boolean => !['inactive', 'no daemon'].includes(condition);
 
 /** What a database waits for, how far its copy is, why it failed; nothing for one in step. */
 export const workLines = (name: string, state: StoredSyncState, { now }: View): string[] => {

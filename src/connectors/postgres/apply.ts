@@ -82,15 +82,25 @@ export const needsReplacement = (plan: StagePlan): boolean => {
 const identityAlways = (plan: StagePlan): ReadonlySet<string> =>
   new Set(plan.table.columns.filter(({ identity }) => identity === 'always').map(({ name }) => name));
 
-/** Locks the rows that will be written, in the order of the key, so that two rounds queue instead of deadlocking. */
+/**
+ * Locks the rows that will be written, in the order of the key, so that two rounds queue instead of deadlocking.
+ * Where a constraint is deferrable, nothing makes us wait for a row that an application has inserted and not committed,
+ * so other writers are kept out altogether.
+ */
 export const lockRows = (plan: StagePlan): Sql[] => {
   const lock = (condition: Sql, strength: Sql): Sql => sql`
     select from ${relationOf(plan.table)} t join ${plan.stage} s on ${sameRow(plan)}
      where ${condition}
      order by ${sql.join(plan.key.columns.map(({ name }) => sql`t.${sql.id(name)}`))}
        for ${strength} of t`;
+  const exclusive = sql`lock table ${relationOf(plan.table)} in share row exclusive mode`;
+  const isUnguarded = uniqueIndexesOf(plan.table).some(({ isDeferrable }) => isDeferrable);
   const strength = needsReplacement(plan) ? sql`update` : sql`no key update`;
-  return [lock(sql`s.present and ${rowDiffers(plan)}`, strength), lock(sql`not s.present`, sql`update`)];
+  return [
+    ...(isUnguarded ? [exclusive] : []),
+    lock(sql`s.present and ${rowDiffers(plan)}`, strength),
+    lock(sql`not s.present`, sql`update`),
+  ];
 };
 
 /** Rows of the table that the source's whole table does not have: staged as gone, in the version of the whole. */

@@ -128,7 +128,9 @@ test.each(majors)('tables are read as they are on PostgreSQL %i', async (major) 
   expect(unique?.uniqueIndexes.map(({ index }) => index)).toEqual(['a_two', 'b_two']);
   expect(unique?.uniqueIndexes[1]?.columns.map(({ name }) => name)).toEqual(['a', 'b']);
   expect(later?.key).toMatchObject({ index: 'later_pkey', isDeferrable: true });
-  expect(later?.uniqueIndexes).toMatchObject([{ index: 'later_u_key', columns: [{ name: 'u' }], isDeferrable: false }]);
+  expect(later?.uniqueIndexes).toMatchObject([
+    { index: 'later_u_key', columns: [{ name: 'u' }], isDeferrable: false },
+  ]);
 
   const [parted, partition, parent, child, secret, refers] = await read(session, [
     'parted',

@@ -86,9 +86,5 @@ export const otherUniqueIndexes = (
 ): readonly IndexFacts[] =>
   indexes.filter(
     (index) =>
-      index !== key &&
-      index.isValid &&
-      index.isByEquality &&
-      !index.isPartial &&
-      index.expressionCount === 0,
+      index !== key && index.isValid && index.isByEquality && !index.isPartial && index.expressionCount === 0,
   );

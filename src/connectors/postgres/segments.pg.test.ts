@@ -196,7 +196,9 @@ test('capture that reaches its deadline ends, and beginning again is a gap for e
   await session.script(sql`insert into public.t values (2)`);
   expect((await readSince(session, '1:1:')).keys).toEqual(['2']);
   // A transaction of another database of the server that was in progress then keeps positions from counting until it ends.
-  await expect.poll(async () => canServeNow(session, await takeSnapshot(session)), { timeout: 20_000 }).toBe(true);
+  await expect
+    .poll(async () => canServeNow(session, await takeSnapshot(session)), { timeout: 20_000 })
+    .toBe(true);
 });
 
 test('the deadline is renewed long before it is reached', async () => {

@@ -71,7 +71,8 @@ export const uniqueIndexesOf = (table: Table): readonly TableKey[] =>
 /** The unique index over these columns, in whichever order; the key where it is the one. */
 export const uniqueOver = (table: Table, columns: readonly string[]): TableKey | undefined =>
   uniqueIndexesOf(table).find(
-    (index) => index.columns.length === columns.length && index.columns.every(({ name }) => columns.includes(name)),
+    (index) =>
+      index.columns.length === columns.length && index.columns.every(({ name }) => columns.includes(name)),
   );
 
 /** The columns that are sent: all but the generated ones. */

@@ -1,0 +1,106 @@
+/** The daemon as a process of its own: signals and exit codes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { addDatabase } from '../../src/control/database.ts';
+import { setDbGroupMembers } from '../../src/control/dbgroup.ts';
+import { findDaemon } from '../../src/control/daemon.ts';
+import { sql } from '../../src/pg/sql.ts';
+import { createInstallation, type TestInstallation } from './installation.ts';
+
+const oneWay = {
+  roles: { A: 'source', B: 'target' },
+  schema: 'create table items (id int primary key, name text)',
+  tables: ['items'],
+} as const;
+
+const startProcess = (shop: TestInstallation): ChildProcess => {
+  const { host, port, user, dbname } = shop.control.parameters;
+  const child = spawn(process.execPath, ['bin/tahr.js', 'run', '--log-level', 'debug'], {
+    cwd: `${import.meta.dirname}/../..`,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, TAHR_CONTROL: `host=${host} port=${port} user=${user} dbname=${dbname}` },
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+};
+
+/** Makes every round on B last for a minute. */
+const hang = async (shop: TestInstallation): Promise<void> => {
+  const session = await shop.database('B').session();
+  await session.script(
+    sql.verbatim(`create function public.hang() returns trigger language plpgsql as 'begin perform pg_catalog.pg_sleep(60); return new; end';
+      create trigger hang before insert on public.items for each row execute function public.hang();
+      alter table public.items enable always trigger hang`),
+  );
+  await shop.run('A', `insert into items values (1, 'one')`);
+};
+
+const end = async (
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+): Promise<{ code: number | null; ms: number }> => {
+  const started = Date.now();
+  child.kill(signal);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return { code, ms: Date.now() - started };
+};
+
+test('SIGTERM ends an idle daemon at once with exit code 0', async () => {
+  const shop = await createInstallation(oneWay);
+  const child = startProcess(shop);
+  await shop.eventually('B', { state: 'idle' }, 20_000);
+  expect(await end(child, 'SIGTERM')).toMatchObject({ code: 0 });
+  expect(await shop.store.transaction(findDaemon)).toBeNull();
+});
+
+test('SIGTERM cuts off a round that cannot end, within seconds', async () => {
+  const shop = await createInstallation(oneWay);
+  await hang(shop);
+  const child = startProcess(shop);
+  await shop.eventually('B', { state: 'running' }, 20_000);
+  const { code, ms } = await end(child, 'SIGTERM');
+  expect(code).toBe(0);
+  expect(ms).toBeLessThan(8_000);
+});
+
+test('a second signal ends the daemon at once', async () => {
+  const shop = await createInstallation(oneWay);
+  await hang(shop);
+  const child = startProcess(shop);
+  await shop.eventually('B', { state: 'running' }, 20_000);
+  child.kill('SIGTERM');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const { code, ms } = await end(child, 'SIGINT');
+  expect(code).not.toBe(0);
+  expect(ms).toBeLessThan(1_500);
+});
+
+test('a database that takes connections and never answers delays neither the others nor the end', async () => {
+  const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  onTestFinished(() => void silent.close());
+  const shop = await createInstallation(oneWay);
+  await shop.store.transaction(async (db) => {
+    const parameters = {
+      host: '127.0.0.1',
+      port: String((silent.address() as AddressInfo).port),
+      user: 'x',
+      dbname: 'x',
+    };
+    await addDatabase(db, { name: 'S', status: 'active', makedelta: false, parameters });
+    await setDbGroupMembers(db, 'everywhere', [
+      { database: 'A', role: 'source' },
+      { database: 'B', role: 'target' },
+      { database: 'S', role: 'target' },
+    ]);
+  });
+  const child = startProcess(shop);
+  await shop.run('A', `insert into items values (1, 'one')`);
+  await shop.eventually('B', { totals: { inserted: 1, updated: 0, deleted: 0, conflicts: 0 } }, 10_000);
+  const { code, ms } = await end(child, 'SIGTERM');
+  expect(code).toBe(0);
+  expect(ms).toBeLessThan(8_000);
+});
