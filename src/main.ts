@@ -7,3 +7,7 @@ process.exitCode = await runCli({
   cwd: process.cwd(),
   streams: { stdout: process.stdout, stderr: process.stderr },
 });
+
+// The work is done. A connection that is still being made to a server that never answers would keep the process for as long.
+const lingerMs = 500;
+setTimeout(() => process.exit(), lingerMs).unref();

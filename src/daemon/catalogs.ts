@@ -67,6 +67,6 @@ export class Catalogs {
     const { schema, relations, members, borrow } = this.#options;
     const isSource = members.some((member) => member.database.id === database && member.role === 'source');
     await using lease = await borrow(database);
-    return readCatalog(lease.session, { schema, relations: relations(), oldestVersion, isSource });
+    return await readCatalog(lease.session, { schema, relations: relations(), oldestVersion, isSource });
   }
 }

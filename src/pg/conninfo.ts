@@ -114,7 +114,7 @@ const openFirst = async (
     return await open(first, place, attempt);
   } catch (error) {
     if (others.length === 0 || !dependsOnEncryption(error)) throw error;
-    return await openFirst(others, place, attempt).catch((second: unknown) => {
+    return openFirst(others, place, attempt).catch((second: unknown) => {
       // If the server refuses both, its answer to the first is about the account and not about encryption.
       throw isReplicationError(second, 'access_denied') && isReplicationError(error, 'access_denied')
         ? error

@@ -13,7 +13,8 @@ const valuesOf = async (session: Session, table: string): Promise<Row[]> => {
   const columns = await session.query(sql`
     select a.attname as name, t.oid < ${firstUserOid}::oid and t.typsend <> 0 and t.typname not like '%reg%' as has_send
       from pg_attribute a join pg_type t on t.oid = a.atttypid
-     where a.attrelid = ${`public.${table}`}::regclass and a.attnum > 0 and not a.attisdropped`);
+     where a.attrelid = ${`public.${table}`}::regclass and a.attnum > 0 and not a.attisdropped
+     order by a.attnum`);
   const values = columns.map(({ name, has_send: hasSend }) => {
     const value = sql.id(name ?? '');
     const binary = hasSend === 't' ? sql`md5(record_send(row(${value})))` : sql`''`;

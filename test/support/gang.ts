@@ -164,7 +164,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       catalogOf: async (id) => {
         await using lease = await borrow(id);
         const isSource = sources.some(({ database }) => database.id === id);
-        return readCatalog(lease.session, {
+        return await readCatalog(lease.session, {
           schema,
           relations: sync.relations,
           oldestVersion,

@@ -7,7 +7,7 @@
  */
 import { type Sql, sql } from '../../pg/sql.ts';
 import { fates, type StageColumn, type StagePlan } from './stage.ts';
-import { deltaColumn, keyMatches, keyOf, keyValue, relationOf, uniqueIndexesOf } from './table.ts';
+import { deferrableOf, deltaColumn, keyMatches, keyOf, keyValue, relationOf } from './table.ts';
 
 /** The row of the table `t` that a row of the stage `s` names. */
 export const sameRow = (plan: StagePlan): Sql => keyMatches(plan.key, sql`t`, sql`s`);
@@ -94,7 +94,7 @@ export const lockRows = (plan: StagePlan): Sql[] => {
      order by ${sql.join(plan.key.columns.map(({ name }) => sql`t.${sql.id(name)}`))}
        for ${strength} of t`;
   const exclusive = sql`lock table ${relationOf(plan.table)} in share row exclusive mode`;
-  const isUnguarded = uniqueIndexesOf(plan.table).some(({ isDeferrable }) => isDeferrable);
+  const isUnguarded = deferrableOf(plan.table).length > 0;
   const strength = needsReplacement(plan) ? sql`update` : sql`no key update`;
   return [
     ...(isUnguarded ? [exclusive] : []),
@@ -133,19 +133,18 @@ export const stageAbsentRows = (
 
 /** Rows that collide on a deferrable constraint, which the server does not check in replica role (engine rule §6). */
 export const deferrableCollisions = (plan: StagePlan): Sql[] =>
-  uniqueIndexesOf(plan.table)
-    .filter(({ isDeferrable }) => isDeferrable)
-    .map(({ index, columns }) => {
-      const collides = columns.map(
-        (column) => sql`${keyOf(column, sql`u`)} ${sql.verbatim(column.equals)} ${keyOf(column, sql`t`)}`,
-      );
-      return sql`
+  deferrableOf(plan.table).map(({ index, columns }) => {
+    const collides = columns.map(
+      (column) => sql`${keyOf(column, sql`u`)} ${sql.verbatim(column.equals)} ${keyOf(column, sql`t`)}`,
+    );
+    return sql`
         select ${index}::text as constraint
           from ${relationOf(plan.table)} t
          where exists (select from ${plan.stage} s where ${isApplied} and s.present and ${sameRow(plan)})
-           and 1 < (select count(*) from ${relationOf(plan.table)} u where ${sql.join(collides, ' and ')})
+           and exists (select from ${relationOf(plan.table)} u
+                        where (u.tableoid, u.ctid) <> (t.tableoid, t.ctid) and ${sql.join(collides, ' and ')})
          limit 1`;
-    });
+  });
 
 /** The key of a staged row, for people. */
 export const keyText = (plan: StagePlan, alias: Sql): Sql =>

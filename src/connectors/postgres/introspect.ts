@@ -17,7 +17,7 @@ import {
   type TypeCatalogue,
   transportOf,
 } from './column-type.ts';
-import { chooseKey, type IndexFacts, otherUniqueIndexes } from './key.ts';
+import { chooseKey, exclusionsOf, type IndexFacts, otherUniqueIndexes } from './key.ts';
 import type { Column, KeyColumn, Table, TableKey } from './table.ts';
 
 export interface IntrospectionOptions {
@@ -92,6 +92,9 @@ const assembleTable = ({ facts, keyIndex, types, versions, columns, indexes, fir
     columns: columns.map((column) => columnOf(column, types, versions)),
     key: index === null ? null : tableKeyOf(index, types),
     keyProblem: problem,
+    deferrableExclusions: exclusionsOf(indexes)
+      .filter(({ isImmediate }) => !isImmediate)
+      .map((exclusion) => tableKeyOf(exclusion, types)),
     uniqueIndexes: otherUniqueIndexes(indexes, index).map((unique) => tableKeyOf(unique, types)),
     firesWithoutReplicaRole: firing,
     refusesOnConflict: facts.refusesOnConflict,

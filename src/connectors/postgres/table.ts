@@ -51,6 +51,8 @@ export interface Table {
   readonly keyProblem: string | null;
   /** Unique indexes other than the key, expression and partial ones left out. */
   readonly uniqueIndexes: readonly TableKey[];
+  /** Two rows collide where the operators of all columns say yes: they stand where an index has its equality. */
+  readonly deferrableExclusions: readonly TableKey[];
   /** Triggers, rules and foreign keys that would fire for our rows without replica role. */
   readonly firesWithoutReplicaRole: readonly string[];
   /** ON CONFLICT is refused: by a deferrable constraint, or by a rule even while it does not fire. */
@@ -65,8 +67,14 @@ export interface Table {
 }
 
 /** All unique indexes, the key first. */
-export const uniqueIndexesOf = (table: Table): readonly TableKey[] =>
+const uniqueIndexesOf = (table: Table): readonly TableKey[] =>
   table.key === null ? table.uniqueIndexes : [table.key, ...table.uniqueIndexes];
+
+/** What the server does not check for rows of ours (engine rule §6): deferrable constraints of either kind. */
+export const deferrableOf = (table: Table): readonly TableKey[] => [
+  ...uniqueIndexesOf(table).filter(({ isDeferrable }) => isDeferrable),
+  ...table.deferrableExclusions,
+];
 
 /** The unique index over these columns, in whichever order; the key where it is the one. */
 export const uniqueOver = (table: Table, columns: readonly string[]): TableKey | undefined =>
