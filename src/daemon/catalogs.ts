@@ -3,7 +3,8 @@
  *
  * How values travel depends on the oldest server of the lane, so a catalog is read anew when an older one shows up.
  */
-import type { DatabaseId, Member, SyncRelation } from '../model/topology.ts';
+import assert from 'node:assert/strict';
+import type { Database, DatabaseId, Member, SyncRelation } from '../model/topology.ts';
 import type { Lease } from '../pg/pool.ts';
 import { type Catalog, readCatalog } from '../replication/read/catalog.ts';
 
@@ -13,6 +14,7 @@ export interface CatalogsOptions {
   readonly members: readonly Member[];
   readonly borrow: (database: DatabaseId) => Promise<Lease>;
   readonly serverVersion: (database: DatabaseId) => number | null;
+  readonly onRead: (database: Database, catalog: Catalog) => void;
 }
 
 interface Kept {
@@ -38,11 +40,6 @@ export class Catalogs {
     return catalog;
   }
 
-  /** What was read already; null when nothing is kept or it could not be read. */
-  async known(database: DatabaseId): Promise<Catalog | null> {
-    return (await this.#kept.get(database)?.catalog.catch(() => null)) ?? null;
-  }
-
   drop(): void {
     this.#kept.clear();
   }
@@ -63,10 +60,19 @@ export class Catalogs {
     return Math.min(...members.map(({ database }) => serverVersion(database.id) ?? Number.POSITIVE_INFINITY));
   }
 
-  async #read(database: DatabaseId, oldestVersion: number): Promise<Catalog> {
-    const { schema, relations, members, borrow } = this.#options;
-    const isSource = members.some((member) => member.database.id === database && member.role === 'source');
-    await using lease = await borrow(database);
-    return await readCatalog(lease.session, { schema, relations: relations(), oldestVersion, isSource });
+  async #read(id: DatabaseId, oldestVersion: number): Promise<Catalog> {
+    const { schema, relations, members, borrow, onRead } = this.#options;
+    const member = members.find(({ database }) => database.id === id);
+    assert(member !== undefined, `database ${id} is not in the lane`);
+    await using lease = await borrow(id);
+    const isSource = member.role === 'source';
+    const catalog = await readCatalog(lease.session, {
+      schema,
+      relations: relations(),
+      oldestVersion,
+      isSource,
+    });
+    onRead(member.database, catalog);
+    return catalog;
   }
 }

@@ -13,7 +13,7 @@ import {
 } from '../connectors/postgres/fingerprint.ts';
 import { type Database, formatRelation, type SyncId } from '../model/topology.ts';
 import type { Log } from '../runtime/log.ts';
-import type { CatalogTable } from '../replication/read/catalog.ts';
+import type { Catalog, CatalogTable } from '../replication/read/catalog.ts';
 import type { Databases } from './databases.ts';
 import type { Lane } from './lane.ts';
 
@@ -31,66 +31,68 @@ const disturbances: Readonly<Partial<Record<FingerprintFinding, string>>> = {
   partitions_changed: 'partitions were attached, detached, created or dropped',
 };
 
+interface Watched {
+  readonly database: Database;
+  readonly table: CatalogTable;
+  /** As it was seen last. It outlives the catalogs of the lanes, which go with every failure. */
+  readonly fingerprint: Fingerprint;
+}
+
 export class CatalogueWatch {
   readonly #options: CatalogueWatchOptions;
-  /** By database and oid: what was seen last. It outlives the catalogs of the lanes, which go with every failure. */
-  readonly #seen = new Map<string, Fingerprint>();
+  /** By database and oid. */
+  readonly #watched = new Map<string, Watched>();
 
   constructor(options: CatalogueWatchOptions) {
     this.#options = options;
   }
 
+  /** A lane has read the catalogue: from the first time on these tables are watched. */
+  note(database: Database, { tables, fingerprints }: Catalog): void {
+    for (const table of tables.values()) {
+      const fingerprint = fingerprints.get(table.table.oid);
+      if (fingerprint === undefined) continue;
+      const before = this.#watched.get(keyOf(database, table));
+      this.#watched.set(keyOf(database, table), { database, table, fingerprint });
+      if (before !== undefined) this.#compare(before, fingerprint);
+    }
+  }
+
   async look(): Promise<void> {
-    const sources = new Map(
-      this.#options.lanes.flatMap(({ plan }) => plan.readers.map(({ database }) => [database.id, database])),
-    );
-    for (const database of sources.values()) {
-      if (this.#options.databases.isUp(database.id)) await this.#lookAt(database);
-    }
-  }
-
-  async #lookAt(database: Database): Promise<void> {
     const { databases, schema } = this.#options;
-    const tables = await this.#tablesOf(database);
-    if (tables.length === 0) return;
-    await using lease = await databases.borrow(database.id);
-    const now = await readFingerprints(
-      lease.session,
-      schema,
-      tables.map(({ table }) => table.oid),
-    );
-    for (const table of tables) this.#compare(database, table, now.get(table.table.oid));
-  }
-
-  /** As one of the lanes knows them; none while all of them are without a catalog. */
-  async #tablesOf(database: Database): Promise<CatalogTable[]> {
-    for (const { catalogs } of this.#options.lanes) {
-      const catalog = await catalogs.known(database.id);
-      if (catalog === null) continue;
-      for (const [oid, fingerprint] of catalog.fingerprints) {
-        const key = `${database.id} ${oid}`;
-        if (!this.#seen.has(key)) this.#seen.set(key, fingerprint);
-      }
-      return [...catalog.tables.values()];
+    for (const [id, watched] of Map.groupBy(this.#watched.values(), ({ database }) => database.id)) {
+      if (!databases.isUp(id)) continue;
+      await using lease = await databases.borrow(id);
+      const oids = watched.map(({ table }) => table.table.oid);
+      const now = await readFingerprints(lease.session, schema, oids);
+      for (const one of watched) this.#look(one, now.get(one.table.table.oid));
     }
-    return [];
   }
 
-  #compare(database: Database, { id, table }: CatalogTable, now: Fingerprint | undefined): void {
-    const { lanes, log, write, syncId } = this.#options;
-    const key = `${database.id} ${table.oid}`;
-    const before = this.#seen.get(key);
-    const finding = before === undefined ? null : compareFingerprints(before, now);
-    if (now !== undefined) this.#seen.set(key, now);
-    else this.#seen.delete(key);
-    if (finding === null) return;
+  #look(before: Watched, now: Fingerprint | undefined): void {
+    const key = keyOf(before.database, before.table);
+    if (now === undefined) this.#watched.delete(key);
+    else this.#watched.set(key, { ...before, fingerprint: now });
+    if (!this.#compare(before, now)) return;
+    for (const lane of this.#options.lanes) {
+      lane.catalogs.drop();
+      lane.wake();
+    }
+  }
+
+  /** True when something has happened to the table. */
+  #compare({ database, table: { id, table }, fingerprint }: Watched, now: Fingerprint | undefined): boolean {
+    const { log, write, syncId } = this.#options;
+    const finding = compareFingerprints(fingerprint, now);
+    if (finding === null) return false;
     const relation = formatRelation(table.relation);
     log.warn('a table has changed', { database: database.name, table: relation, finding });
-    for (const lane of lanes) lane.catalogs.drop();
-    for (const lane of lanes) lane.wake();
     const what = disturbances[finding];
-    if (what === undefined) return;
+    if (what === undefined) return true;
     const message = `Table ${relation} on ${database.name} may have changed without being captured: ${what}. Compare it with the other databases.`;
     write((db) => setNotice(db, { syncId, databaseId: database.id, relationId: id, code: finding, message }));
+    return true;
   }
 }
+
+const keyOf = ({ id }: Database, { table }: CatalogTable): string => `${id} ${table.oid}`;

@@ -17,7 +17,7 @@ import {
 } from '../replication/round.ts';
 import { type Backoff, createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Catalogs } from './catalogs.ts';
+import { Catalogs, type CatalogsOptions } from './catalogs.ts';
 import { copiedFirst } from './copy-order.ts';
 import type { Databases } from './databases.ts';
 import { LaneLeases } from './lane-leases.ts';
@@ -38,6 +38,7 @@ export interface LaneOptions {
   readonly random: () => number;
   readonly report: LaneReport;
   readonly onEnd: (outcome: RoundOutcome, sync: SyncDefinition) => void;
+  readonly onCatalog: CatalogsOptions['onRead'];
   /** The sync must not go on before a person has decided. */
   readonly onPause: () => void;
 }
@@ -61,7 +62,7 @@ export class Lane {
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: LaneOptions) {
-    const { plan, clock, random, databases, schema, definition } = options;
+    const { plan, clock, random, databases, schema, definition, onCatalog } = options;
     this.plan = plan;
     this.#options = options;
     this.#pacer = new Pacer(clock);
@@ -74,6 +75,7 @@ export class Lane {
       members: membersOf(plan),
       borrow: (database) => this.#leases.borrow(database),
       serverVersion: (database) => databases.serverVersion(database),
+      onRead: onCatalog,
     });
   }
 

@@ -81,6 +81,7 @@ export class SyncWorker {
         report,
         definition: () => this.#definition,
         onEnd: (outcome, sync) => this.#noteOutcome(outcome, sync.copyGeneration),
+        onCatalog: (database, catalog) => this.#catalogue.note(database, catalog),
         onPause: () => surroundings.onPause(this.#definition),
       });
     });

@@ -105,9 +105,16 @@ export class Session implements AsyncDisposable {
     return results.map(({ rowCount }) => rowCount ?? 0);
   }
 
-  /** `copy (…) to stdout`; the stream carries CopyData as it arrives, with errors as they come from the driver. */
+  /**
+   * `copy (…) to stdout`; the stream carries CopyData as it arrives, with errors as they come from the driver.
+   * Whoever stops reading before the end gives up the session with it: the server would go on sending.
+   */
   copyOut(statement: Sql): Readable {
-    return this.#client.query(copyTo(statement.inlined()));
+    const stream = this.#client.query(copyTo(statement.inlined()));
+    stream.once('close', () => {
+      if (!stream.readableEnded) this.destroy();
+    });
+    return stream;
   }
 
   /** `copy … from stdin`. */

@@ -66,7 +66,7 @@ export const runRound = async (context: RoundContext): Promise<RoundOutcome> => 
     return new Map(context.written.map(({ database }) => [database.id, { kind: 'empty' }]));
   }
   const loaded = await settleAll(busy.map((delivery) => load(context, delivery, leases)));
-  await finishSources(sources, busy);
+  await finishSources(sources, loaded);
   const applied = await settleAll(loaded.map((destination) => apply(context, destination, sequences)));
   return new Map<DatabaseId, DatabaseOutcome>([
     ...context.written.map(({ database }): [DatabaseId, DatabaseOutcome] => [database.id, { kind: 'empty' }]),
@@ -171,14 +171,19 @@ const load = async (
   }
 };
 
-const finishSources = (sources: readonly OpenSource[], deliveries: readonly Delivery[]): Promise<void[]> =>
+/** Of those that the loaded databases have read; what the others leave behind is of no use to anybody. */
+const finishSources = (sources: readonly OpenSource[], loaded: readonly Loaded[]): Promise<void[]> =>
   settleAll(
     sources.map(({ database, reader, opening, catalog }) => {
-      const read = deliveries.flatMap(({ tables }) =>
-        tables.flatMap(({ streams }) => streams.filter(({ source }) => source.database.id === database.id)),
+      const readers = loaded.filter(
+        ({ destination, delivery }) => destination !== null && delivery.member.database.id !== database.id,
       );
-      const tables = [...new Set(read.map(({ table }) => table))];
-      return reader.finish(tables, catalog.fingerprints, opening.lsn);
+      if (readers.length === 0) return reader.abandon();
+      const streams = readers.flatMap(({ delivery }) => delivery.tables.flatMap((table) => table.streams));
+      const tables = streams
+        .filter(({ source }) => source.database.id === database.id)
+        .map(({ table }) => table);
+      return reader.finish([...new Set(tables)], catalog.fingerprints, opening.lsn);
     }),
   );
 

@@ -110,7 +110,7 @@ export class TestInstallation {
   /** Kicks the sync and waits for the answer. */
   async kick(timeoutMs = 10_000): Promise<KickOutcome | null> {
     const id = await this.store.transaction((db) => requestKick(db, this.sync.id));
-    return await vi.waitFor(
+    return vi.waitFor(
       async () => {
         const kick = await this.store.transaction((db) => readKick(db, id));
         expect(kick?.doneAt).not.toBeNull();

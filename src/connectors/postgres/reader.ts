@@ -160,7 +160,7 @@ export class PostgresReader {
   }
 
   async abandon(): Promise<void> {
-    await this.#session.script(sql`rollback`);
+    if (this.#session.isUsable) await this.#session.script(sql`rollback`);
   }
 
   /** Current value and whether it has been used; sequences are outside of every snapshot. */
