@@ -31,6 +31,10 @@ const checkServer = (side: Side): Finding[] => {
     const what = 'does not let the role create the schema that Tahr needs (CREATE on the database)';
     findings.push(errorFinding('privilege_missing', { database, what }));
   }
+  if (!traits.mayStage) {
+    const what = 'does not let the role create temporary tables, in which rows are staged (TEMPORARY on the database)';
+    findings.push(errorFinding('privilege_missing', { database, what }));
+  }
   if (isSource(side) && traits.hasTempFileLimit) {
     const what = 'has a temp_file_limit: a statement that changes many rows needs room for a copy of them';
     const hint = 'Raise temp_file_limit above the largest bulk change, or set it to -1.';

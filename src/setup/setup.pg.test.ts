@@ -244,6 +244,7 @@ test('a target role without privileges is told what it lacks', async () => {
     sql`drop role if exists setup_poor`,
     sql`create role setup_poor login`,
     sql`grant select on public.orders to setup_poor`,
+    sql`do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$`,
   );
   const setup = options([a, c], [relation(1, 'orders')]);
   const findings = await validateSync(setup.definition, {
@@ -256,6 +257,7 @@ test('a target role without privileges is told what it lacks', async () => {
   });
   expect(findings.map(({ error }) => error.message)).toEqual([
     'C does not let the role create the schema that Tahr needs (CREATE on the database).',
+    'C does not let the role create temporary tables, in which rows are staged (TEMPORARY on the database).',
     'public.orders on C does not give the role INSERT, UPDATE, DELETE, or not USAGE of its schema.',
   ]);
 });

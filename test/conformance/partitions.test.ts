@@ -138,6 +138,18 @@ describe('partitioned tables', () => {
     expect(await gang.rows('C', 'by_range_2024')).toHaveLength(28);
   });
 
+  it('take in a partition that is made later, and the rows that are written directly to it', async () => {
+    await using gang = await createGang({ roles: twoWay, schema: partitioned, tables });
+    await gang.run('A', fill);
+    await gang.expectEqual();
+    const later = `create table by_range_2025 partition of by_range for values from ('2025-01-01') to ('2026-01-01')`;
+    for (const name of ['A', 'B', 'C']) await gang.run(name, later);
+    await gang.run('A', `insert into by_range_2025 values (1, '2025-05-05', 'A')`);
+    await gang.run('B', `insert into by_range_2025 values (2, '2025-05-05', 'B')`);
+    await gang.expectEqual();
+    expect(await gang.rows('C', 'by_range_2025')).toEqual(['(1,2025-05-05,A)', '(2,2025-05-05,B)']);
+  });
+
   it('are copied whole', async () => {
     await using gang = await createGang({
       roles: { A: 'source', B: 'target', C: 'target' },

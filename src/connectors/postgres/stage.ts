@@ -41,20 +41,20 @@ export interface StagePlan {
 export const fates = { apply: 0, lost: 1 } as const;
 
 /**
- * How the rows of `source` get into `target`, column by column, by name.
+ * How the rows of the sources get into `target`, column by column, by name.
  * @throws ReplicationError `schema_differs`, `relation_without_key`
  */
 export const planStage = (options: {
   readonly id: RelationId;
-  readonly source: Table;
+  readonly sources: readonly [Table, ...Table[]];
   readonly target: Table;
   readonly isArbitrated: boolean;
 }): StagePlan => {
-  const { id, source, target, isArbitrated } = options;
+  const { id, sources, target, isArbitrated } = options;
   const targetColumns = new Map(target.columns.map((column) => [column.name, column]));
-  const key = keyFor(target, requireKey(source));
+  const key = keyFor(target, requireKey(sources[0]));
   const keyNames = new Set(key.columns.map(({ name }) => name));
-  const columns = sentColumns(source).flatMap((column) => {
+  const columns = sentBy(sources).flatMap((column) => {
     const counterpart = targetColumns.get(column.name);
     if (counterpart === undefined) throw columnMissing(target, column);
     return counterpart.isGenerated ? [] : [{ column, counterpart }];
@@ -72,6 +72,18 @@ export const planStage = (options: {
       ({ column, counterpart }) => column.transport === 'binary' && column.baseType === counterpart.baseType,
     ),
   };
+};
+
+/** One stage takes the rows of all sources, so a value travels as text if it has to from one of them. */
+const sentBy = (sources: readonly [Table, ...Table[]]): Column[] => {
+  const asText = new Set(
+    sources.flatMap((source) =>
+      sentColumns(source).flatMap(({ name, transport }) => (transport === 'text' ? [name] : [])),
+    ),
+  );
+  return sentColumns(sources[0]).map((column) =>
+    asText.has(column.name) ? { ...column, transport: 'text' } : column,
+  );
 };
 
 const requireKey = (table: Table): TableKey => {

@@ -14,6 +14,8 @@ export interface Traits {
   /** The role may create a schema. */
   readonly mayCreateSchema: boolean;
   readonly schemaExists: boolean;
+  /** The role may create temporary tables, in which rows are staged. */
+  readonly mayStage: boolean;
   /** The name of a publication FOR ALL TABLES, or null. */
   readonly publicationForAllTables: string | null;
   readonly hasTempFileLimit: boolean;
@@ -23,6 +25,7 @@ export const readTraits = async (session: Session, schema: string): Promise<Trai
   const [row] = await session.query(sql`
     select pg_is_in_recovery() as is_in_recovery, current_setting('server_encoding') as encoding,
            has_database_privilege(current_database(), 'CREATE') as may_create_schema,
+           has_database_privilege(current_database(), 'TEMPORARY') as may_stage,
            to_regnamespace(${schema}) is not null as schema_exists,
            (select min(pubname) from pg_publication where puballtables) as publication,
            current_setting('temp_file_limit') <> '-1' as has_temp_file_limit`);
@@ -33,6 +36,7 @@ export const readTraits = async (session: Session, schema: string): Promise<Trai
     hasReplicaRole: await mayBeReplica(session),
     mayCreateSchema: row?.['may_create_schema'] === 't',
     schemaExists: row?.['schema_exists'] === 't',
+    mayStage: row?.['may_stage'] === 't',
     publicationForAllTables: row?.['publication'] ?? null,
     hasTempFileLimit: row?.['has_temp_file_limit'] === 't',
   };

@@ -163,14 +163,13 @@ const planTable = (input: {
   const target = options.catalog.tables.get(id);
   if (target === undefined) return [];
   const senders = read.filter((sender) => sender === copied || sender.changes.has(id));
-  const [first] = senders;
+  const [first, ...rest] = senders.map((sender) => tableOf(sender.source, id).table);
   if (first === undefined) return [];
-  const source = tableOf(first.source, id);
   // A source that is away counts too: what was relayed from it must reach the targets all the same.
   const isArbitrated = sourcesOf(options.sync).length > 1;
   return [
     {
-      plan: planStage({ id, source: source.table, target: target.table, isArbitrated }),
+      plan: planStage({ id, sources: [first, ...rest], target: target.table, isArbitrated }),
       streams: senders.map((sender) => planStream(options, id, sender, copied)),
       local: own === null ? null : localChanges(options, target, own),
       onlyIfEmpty: copied !== null && options.sync.onetimecopy === 2,
