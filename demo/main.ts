@@ -51,13 +51,11 @@ const main = async (seconds: number): Promise<boolean> => {
     (name): Site => ({ name, session: sessions.get(name) as Session, transactions: 0 }),
   );
   const conflicting = await Promise.all(
-    servers
-      .slice(0, 2)
-      .map(async ([name, server]) => ({
-        name,
-        session: stack.use(await open(name, server)),
-        transactions: 0,
-      })),
+    servers.slice(0, 2).map(async ([name, server]) => ({
+      name,
+      session: stack.use(await open(name, server)),
+      transactions: 0,
+    })),
   );
   await write({ sites, conflicting, seconds, control });
 

@@ -32,7 +32,8 @@ const checkServer = (side: Side): Finding[] => {
     findings.push(errorFinding('privilege_missing', { database, what }));
   }
   if (!traits.mayStage) {
-    const what = 'does not let the role create temporary tables, in which rows are staged (TEMPORARY on the database)';
+    const what =
+      'does not let the role create temporary tables, in which rows are staged (TEMPORARY on the database)';
     findings.push(errorFinding('privilege_missing', { database, what }));
   }
   if (isSource(side) && traits.hasTempFileLimit) {

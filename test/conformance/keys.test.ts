@@ -1,7 +1,10 @@
 /** Keys of every kind: they name their rows by the equality of their types, and travel with their bytes. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createGang, type Gang } from '../support/gang.ts';
 import { expectSameBytes, runAsApplication } from './bytes.ts';
+
+// Many statements on several databases: they take long where other tests run beside them.
+vi.setConfig({ testTimeout: 180_000 });
 
 interface Key {
   /** Types of its columns. */
@@ -178,5 +181,33 @@ describe.each([
         : `update ${tableOf(index)} set ${setKey(key, key.respelled)} where ${where(key, 0)};`,
     );
     await expectSameBytes(gang, ...tables);
+    await everywhere(gang, 'A', (key, index) => `truncate ${tableOf(index)}; ${insert(key, index, 1)}`);
+    await expectSameBytes(gang, ...tables);
+    for (const [index, key] of keys.entries())
+      expect(await gang.rows('B', tableOf(index)), key.types.join()).toHaveLength(1);
   });
+});
+
+it('decides one conflict for each row that both sides changed, whatever the type and the spelling of the key', async () => {
+  const tables = keys.map((_key, index) => tableOf(index));
+  await using gang = await createGang({
+    roles: { A: 'source', B: 'source' },
+    schema: typeSchema + keys.map(createTable).join('\n'),
+    seed: { A: keys.map((key, index) => insert(key, index, 0, 1)).join('\n') },
+    tables,
+    options: { onetimecopy: 1, copyGeneration: 1 },
+  });
+  await expectSameBytes(gang, ...tables);
+  const change = (name: string) => (key: Key, index: number) =>
+    `update ${tableOf(index)} set note = '${name}';`;
+  await everywhere(gang, 'A', change('A'));
+  await everywhere(gang, 'B', (key, index) =>
+    key.respelled === undefined
+      ? change('B')(key, index)
+      : `update ${tableOf(index)} set note = 'B', ${setKey(key, key.respelled)} where ${where(key, 0)}; ${change('B')(key, index)}`,
+  );
+  await expectSameBytes(gang, ...tables);
+  for (const [index, key] of keys.entries())
+    for (const row of await gang.rows('A', tableOf(index))) expect(row, key.types.join()).toMatch(/,B\)$/);
+  expect(await gang.conflicts('A')).toHaveLength(2 * keys.length);
 });

@@ -30,7 +30,9 @@ export const moveEverything = async (gang: Gang, table: string, types: Values): 
   await runAsApplication(gang, 'A', `insert into ${table} values ${rows.slice(0, half).join(', ')}`);
   await runAsApplication(gang, other, `insert into ${table} values ${rows.slice(half).join(', ')}`);
   await expectSameBytes(gang, table);
-  const columns = Object.keys(types).map((_, index) => `c${index}`);
+  const columns = Object.keys(types)
+    .map((_, index) => `c${index}`)
+    .join(', ');
   await runAsApplication(
     gang,
     other,

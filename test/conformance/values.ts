@@ -119,6 +119,9 @@ export const builtInTypes = {
 export const builtInTypesSince14 = {
   int4multirange: [`'{}'`, `'{[1,3),[5,7)}'`],
   nummultirange: [`'{[1.0,2.00],(3,)}'`],
+  int8multirange: [`'{(,9223372036854775807)}'`],
+  tsmultirange: [`'{[2024-01-01 00:00:00.000001,infinity)}'`],
+  tstzmultirange: [`'{(-infinity,2024-01-01 00:00:00+05]}'`],
   datemultirange: [`'{[2024-01-01,2024-02-01)}'`],
   'int4multirange[]': [`'{"{[1,3)}"}'`],
   'pg_catalog.numeric': [`'Infinity'`, `'-Infinity'`],

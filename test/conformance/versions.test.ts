@@ -1,5 +1,5 @@
 /** Every major version of PostgreSQL with itself, and the oldest with the newest in either place. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { majors, type Server, startServer } from '../../tools/embedded-postgres.ts';
 import { createGang } from '../support/gang.ts';
 import { moveEverything, tableOf, type Values } from './type-table.ts';
@@ -11,6 +11,9 @@ import {
   userTypes,
   userTypesSince14,
 } from './values.ts';
+
+// Many statements on several databases: they take long where other tests run beside them.
+vi.setConfig({ testTimeout: 180_000 });
 
 type Major = (typeof majors)[number];
 

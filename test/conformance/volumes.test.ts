@@ -1,10 +1,13 @@
 /** Large values, many rows, and the ways in which applications write them. */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { sql } from '../../src/pg/sql.ts';
 import { startServer } from '../../tools/embedded-postgres.ts';
 import { createGang } from '../support/gang.ts';
+
+// Many statements on several databases: they take long where other tests run beside them.
+vi.setConfig({ testTimeout: 180_000 });
 
 const oneWay = { A: 'source', B: 'target' } as const;
 const twoWay = { A: 'source', B: 'source' } as const;

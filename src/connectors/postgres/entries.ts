@@ -75,7 +75,8 @@ export const changedKeys = (scope: EntryScope): Sql => {
 };
 
 /**
- * The changed keys with the version that the database holds: `k…, origin, oxid, at, knows`.
+ * The changed keys with the version that the database holds: `k…, origin, oxid, at, knows`. Of several own changes the
+ * one that some source does not know stands for the row, so everybody compares by the same one.
  * @param forSource true where a source will read them: it needs own changes only, for a relayed version came from there.
  */
 export const heldVersions = (scope: EntryScope, forSource: boolean): Sql => {
@@ -83,18 +84,18 @@ export const heldVersions = (scope: EntryScope, forSource: boolean): Sql => {
     ? ownEntries(scope)
     : sql`${ownEntries(scope)} union all ${relayedEntries(scope)}`;
   const identity = keyIdentity(scope.key, sql`e`);
+  const isKnownTo = (peer: Peer): Sql =>
+    sql`(e.origin = ${peer.id}::integer or pg_catalog.pg_visible_in_snapshot(e.oxid, ${peer.knows}::pg_snapshot))`;
   const knows = scope.peers.map(
-    (
-      peer,
-    ) => sql`case when pg_catalog.bool_and(pg_catalog.pg_visible_in_snapshot(e.oxid, ${peer.knows}::pg_snapshot)
-                       or e.origin = ${peer.id}::integer)
-                       over (partition by ${identity}) then ${peer.id}::integer end`,
+    (peer) =>
+      sql`case when pg_catalog.bool_and(${isKnownTo(peer)}) over (partition by ${identity}) then ${peer.id}::integer end`,
   );
+  const isKnownToAll = sql.join([sql`true`, ...scope.peers.map(isKnownTo)], ' and ');
   return sql`
     select distinct on (${identity}) ${keyList(scope.key, sql`e`)}, e.origin, e.oxid, e.at,
            pg_catalog.array_remove(array[${sql.join([sql`${scope.holder}::integer`, ...knows])}], null) as knows
       from (${entries}) e
-     order by ${identity}, (e.origin = ${scope.holder}::integer) desc, e.at desc, e.oxid desc`;
+     order by ${identity}, (e.origin = ${scope.holder}::integer) desc, (${isKnownToAll}), e.at desc, e.oxid desc`;
 };
 
 /** Own changes that no relayed version hides. */

@@ -41,8 +41,16 @@ export interface BaseVersion {
 
 export const copyVersion: BaseVersion = { xid: '0', at: 'epoch' };
 
+/** The deltas that a round looks at: those that `since` does not see. Those that `position` does not see are new. */
+export interface Window {
+  readonly since: Snapshot;
+  readonly position: Snapshot;
+}
+
 export interface TableChanges {
+  /** How many of the changes are new. */
   readonly changeCount: number;
+  readonly isNew: boolean;
   readonly hasRelayed: boolean;
   readonly truncation: BaseVersion | null;
 }
@@ -93,30 +101,21 @@ export class PostgresReader {
     };
   }
 
-  /** Which of the tables have changes that the snapshot `since` does not see. */
+  /** Which of the tables have changes in the window. */
   async changes(
     tables: readonly SourceTable[],
-    since: Snapshot,
+    window: Window,
     sync: SyncId,
   ): Promise<Map<RelationId, TableChanges>> {
     if (tables.length === 0) return new Map();
     const [counts, truncations] = await this.#session.script(
-      this.#countChanges(tables, since, sync),
-      this.#newestTruncations(tables, since),
+      this.#countChanges(tables, window, sync),
+      this.#newestTruncations(tables, window),
     );
-    const truncated = new Map((truncations ?? []).map((row) => [Number(row['tbl']), baseVersionOf(row)]));
+    const truncated = new Map((truncations ?? []).map((row) => [Number(row['tbl']), row]));
     const counted = new Map((counts ?? []).map((row) => [Number(row['tbl']), row]));
     const changed = tables.filter(({ id }) => counted.has(id) || truncated.has(id));
-    return new Map(
-      changed.map(({ id }) => [
-        id,
-        {
-          changeCount: Number(counted.get(id)?.['changes'] ?? 0),
-          hasRelayed: Number(counted.get(id)?.['relayed'] ?? 0) > 0,
-          truncation: truncated.get(id) ?? null,
-        },
-      ]),
-    );
+    return new Map(changed.map(({ id }) => [id, tableChangesOf(counted.get(id), truncated.get(id))]));
   }
 
   /** The rows as binary COPY data, in the columns of the stage. */
@@ -173,36 +172,46 @@ export class PostgresReader {
     await this.#session.query(sql`select pg_catalog.pg_logical_emit_message(true, 'tahr', '')`);
   }
 
-  #countChanges(tables: readonly SourceTable[], since: Snapshot, sync: SyncId): Sql {
+  #countChanges(tables: readonly SourceTable[], { since, position }: Window, sync: SyncId): Sql {
     const ids = tables.map(({ id }) => id);
     const segments = [...new Set(tables.map(({ shape }) => shape))].flatMap((shape) =>
       segmentTables(this.#schema, shape),
     );
     const rows = segments.map(
       (segment) => sql`
-      select tbl, origin from ${segment}
+      select tbl, origin, ${isBeyond(sql`xid`, position)} as is_new from ${segment}
        where ${isBeyond(sql`xid`, since)} and tbl = any (${ids}::integer[])
          and (origin is null or sync = ${sync}::uuid)`,
     );
     return sql`
-      select tbl, count(*) as changes, count(origin) as relayed
+      select tbl, count(*) filter (where is_new) as changes, count(origin) as relayed
         from (${sql.join(rows, ' union all ')}) e
        group by tbl`;
   }
 
-  #newestTruncations(tables: readonly SourceTable[], since: Snapshot): Sql {
+  #newestTruncations(tables: readonly SourceTable[], { since, position }: Window): Sql {
     const ids = tables.map(({ id }) => id);
     const rows = segmentTables(this.#schema, truncationShape).map(
       (segment) => sql`
-      select tbl, xid, at from ${segment}
+      select tbl, xid, at, ${isBeyond(sql`xid`, position)} as is_new from ${segment}
        where ${isBeyond(sql`xid`, since)} and tbl = any (${ids}::integer[]) and origin is null`,
     );
     return sql`
-      select distinct on (tbl) tbl, xid::text, at::text
+      select distinct on (tbl) tbl, xid::text, at::text, bool_or(is_new) over (partition by tbl) as is_new
         from (${sql.join(rows, ' union all ')}) e
        order by tbl, e.at desc, e.xid desc`;
   }
 }
+
+const tableChangesOf = (count: Row | undefined, truncation: Row | undefined): TableChanges => {
+  const changeCount = Number(count?.['changes'] ?? 0);
+  return {
+    changeCount,
+    isNew: changeCount > 0 || truncation?.['is_new'] === 't',
+    hasRelayed: Number(count?.['relayed'] ?? 0) > 0,
+    truncation: truncation === undefined ? null : baseVersionOf(truncation),
+  };
+};
 
 const selectRows = (request: RowRequest): Sql =>
   request.base === null ? selectChangedRows(request) : selectWholeTable(request, request.base);

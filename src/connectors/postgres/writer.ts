@@ -91,8 +91,8 @@ export class PostgresWriter {
     return row?.['is_empty'] === 't';
   }
 
-  /** Fills the stage. `onBytes` is told how many bytes have passed. */
-  async load(plan: StagePlan, rows: Readable, onBytes: (bytes: number) => void): Promise<void> {
+  /** Fills the stage with rows, which are asked for when there is something to take them. `onBytes` is told how many bytes have passed. */
+  async load(plan: StagePlan, rows: () => Readable, onBytes: (bytes: number) => void): Promise<void> {
     await this.#ensureStage(plan);
     const bytes = await this.#copy(
       rows,
@@ -103,7 +103,7 @@ export class PostgresWriter {
   }
 
   /** Fills an empty table. */
-  async loadTable(plan: StagePlan, rows: Readable, onBytes: (bytes: number) => void): Promise<void> {
+  async loadTable(plan: StagePlan, rows: () => Readable, onBytes: (bytes: number) => void): Promise<void> {
     const columns = sql.join(plan.columns.map(({ name }) => sql.id(name)));
     const { schema, name } = plan.table.relation;
     await this.#copy(
@@ -231,10 +231,10 @@ export class PostgresWriter {
     this.#session.memory.set(name, definition.inlined());
   }
 
-  async #copy(rows: Readable, statement: Sql, onBytes: (bytes: number) => void): Promise<number> {
+  async #copy(rows: () => Readable, statement: Sql, onBytes: (bytes: number) => void): Promise<number> {
     const counter = new ByteCounter(onBytes);
     try {
-      await pipeline(rows, counter, this.#session.copyIn(statement));
+      await pipeline(rows(), counter, this.#session.copyIn(statement));
     } catch (error) {
       throw failureOf(error, this.#session.label);
     }

@@ -72,7 +72,7 @@ const loadTable = async ({ writer, delivery, table, report }: TableLoad): Promis
     isEmpty && delivery.member.role === 'target' && streams.length === 1 && plan.fitsTableDirectly;
   const [only] = streams;
   if (isDirect && only !== undefined) {
-    await writer.loadTable(plan, only.source.reader.wholeTable(only.table, plan), report);
+    await writer.loadTable(plan, () => only.source.reader.wholeTable(only.table, plan), report);
     return false;
   }
   for (const stream of streams) await loadStream({ writer, delivery, table, report }, stream, isEmpty);
@@ -94,7 +94,7 @@ const loadStream = async (
     base,
     forSource: delivery.member.role === 'source',
   };
-  await writer.load(plan, stream.source.reader.rows(request), report);
+  await writer.load(plan, () => stream.source.reader.rows(request), report);
   if (base === null) return;
   const { holder, peers } = stream.scope;
   await writer.stageAbsentRows(

@@ -3,12 +3,13 @@
  * positions it will have afterwards.
  */
 import type { EntryScope, Peer } from '../../connectors/postgres/entries.ts';
-import { earliest, type Position } from '../../connectors/postgres/position.ts';
+import { earliest, type Position, type Snapshot } from '../../connectors/postgres/position.ts';
 import {
   type BaseVersion,
   copyVersion,
   type SourceTable,
   type TableChanges,
+  type Window,
 } from '../../connectors/postgres/reader.ts';
 import { planStage, type StagePlan } from '../../connectors/postgres/stage.ts';
 import type { Table } from '../../connectors/postgres/table.ts';
@@ -61,7 +62,7 @@ interface PlanOptions {
 
 interface SourceChanges {
   readonly source: OpenSource;
-  readonly position: Position;
+  readonly window: Window;
   readonly changes: ReadonlyMap<RelationId, TableChanges>;
 }
 
@@ -106,9 +107,20 @@ const copySource = ({ sync }: PlanOptions, read: readonly SourceChanges[]): Sour
 };
 
 const readChanges = async (options: PlanOptions, source: OpenSource): Promise<SourceChanges> => {
-  const position = positionOf(options, source.database);
-  const changes = await source.reader.changes(sourceTables(source), position.snapshot, options.sync.id);
-  return { source, position, changes };
+  const window = windowOf(options, source);
+  const changes = await source.reader.changes(sourceTables(source), window, options.sync.id);
+  return { source, window, changes };
+};
+
+/**
+ * A target also looks at what the sources have not settled among themselves: a row that it has read from one of them
+ * may meet a change of another, and then it has to decide as they will (see `plan/convergence.test.ts`).
+ */
+const windowOf = (options: PlanOptions, source: OpenSource): Window => {
+  const { snapshot } = positionOf(options, source.database);
+  if (options.member.role === 'source') return { since: snapshot, position: snapshot };
+  const unsettled = peersOf(options, source).map(({ knows }) => knows);
+  return { since: earliest([snapshot, ...unsettled]), position: snapshot };
 };
 
 const positionOf = ({ positions, member }: PlanOptions, source: Database): Position => {
@@ -132,13 +144,18 @@ const readOwnChanges = async (
   const source = options.sources.find(({ database }) => database.id === options.member.database.id);
   if (source === undefined) return null;
   const peers = peersOf(options, source);
-  const [first, ...rest] = peers.map(({ knows }) => knows);
-  const changes =
-    first === undefined
-      ? new Map<RelationId, TableChanges>()
-      : await source.reader.changes(sourceTables(source), earliest([first, ...rest]), options.sync.id);
+  const since = unknownSince(source, peers);
+  const changes = await source.reader.changes(
+    sourceTables(source),
+    { since, position: since },
+    options.sync.id,
+  );
   return { source, changes, peers };
 };
+
+/** What some other source does not know of this one begins here. */
+const unknownSince = ({ opening }: OpenSource, peers: readonly Peer[]): Snapshot =>
+  earliest([opening.snapshot, ...peers.map(({ knows }) => knows)]);
 
 /** The other sources that are present, with how far each has read this one. */
 const peersOf = ({ sources }: PlanOptions, source: OpenSource): Peer[] =>
@@ -162,6 +179,7 @@ const planTable = (input: {
   const { options, id, read, copied, own } = input;
   const target = options.catalog.tables.get(id);
   if (target === undefined) return [];
+  if (!read.some((sender) => sender === copied || sender.changes.get(id)?.isNew === true)) return [];
   const senders = read.filter((sender) => sender === copied || sender.changes.has(id));
   const [first, ...rest] = senders.map((sender) => tableOf(sender.source, id).table);
   if (first === undefined) return [];
@@ -183,7 +201,7 @@ const planStream = (
   sender: SourceChanges,
   copied: SourceChanges | null,
 ): RowStream => {
-  const { source, position, changes } = sender;
+  const { source, window, changes } = sender;
   const { table, shape } = tableOf(source, id);
   const change = changes.get(id);
   return {
@@ -196,7 +214,7 @@ const planStream = (
       table,
       shape,
       holder: source,
-      since: position.snapshot,
+      since: window.since,
       peers: peersOf(options, source),
       hasRelayed: change?.hasRelayed ?? false,
     }),
@@ -209,8 +227,6 @@ const localChanges = (
   own: NonNullable<Awaited<ReturnType<typeof readOwnChanges>>>,
 ): NonNullable<TableDelivery['local']> => {
   const change = own.changes.get(target.id);
-  const [first, ...rest] = own.peers.map(({ knows }) => knows);
-  const since = first === undefined ? own.source.opening.snapshot : earliest([first, ...rest]);
   return {
     scope: scopeOf({
       options,
@@ -218,7 +234,7 @@ const localChanges = (
       table: target.table,
       shape: target.shape ?? 0,
       holder: own.source,
-      since,
+      since: unknownSince(own.source, own.peers),
       peers: own.peers,
       hasRelayed: true,
     }),
