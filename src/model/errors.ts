@@ -158,6 +158,11 @@ export const errorCatalogue = {
       'One database of the sync has the encoding SQL_ASCII and another has not: its bytes cannot be converted.',
     action: 'Use databases of which all or none are SQL_ASCII.',
   },
+  too_many_sources: {
+    retry: 'manual',
+    meaning: 'A sync has more sources than this version can keep equal whatever happens: two.',
+    action: 'Make the others targets.',
+  },
   row_security_active: {
     retry: 'manual',
     meaning: 'Row-level security would hide rows from the role, and hidden rows would look deleted.',

@@ -32,7 +32,7 @@ import {
 } from './members.ts';
 import { readSides, type Side } from './side.ts';
 import { Undo } from './undo.ts';
-import { checkSides } from './validate.ts';
+import { checkSync } from './validate.ts';
 
 export interface SetupOptions {
   readonly definition: SyncDefinition;
@@ -51,7 +51,7 @@ export const installSync = async (options: SetupOptions): Promise<Finding[]> => 
   throwAll(reached.failures);
   const { members } = reached;
   const sides = await readSides(options.definition, { ...options, members });
-  const findings = checkSides(sides);
+  const findings = checkSync(options.definition, sides);
   throwAll(findings.filter(({ severity }) => severity === 'error').map(({ error }) => error));
   const undo = new Undo();
   try {

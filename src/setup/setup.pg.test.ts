@@ -172,6 +172,16 @@ test('everything that does not fit is found at once, and nothing is changed', as
   expect(await a.session.query(schemaCount)).toEqual([{ count: '0' }]);
 });
 
+test('a third source is refused, because the rule for conflicts is proven for two', async () => {
+  const sites = await Promise.all([1, 2, 3].map((id) => site(id, 'source', orders)));
+  const [finding, ...others] = await validateSync(
+    options(sites, tableAndSequence).definition,
+    options(sites, tableAndSequence),
+  );
+  expect(finding?.error).toMatchObject({ code: 'too_many_sources', facts: { database: 'C' } });
+  expect(others).toEqual([]);
+});
+
 test('a failure in the middle leaves nothing behind', async () => {
   const [a, c] = await Promise.all([site(1, 'source', orders), site(3, 'target', orders)]);
   await c.session.script(sql`create schema tahr`);

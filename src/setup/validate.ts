@@ -5,6 +5,7 @@
 import type { SyncDefinition } from '../model/topology.ts';
 import { checkColumns } from './check-columns.ts';
 import { checkKeys } from './check-keys.ts';
+import { checkMembers } from './check-members.ts';
 import { checkServers } from './check-servers.ts';
 import { checkTables } from './check-tables.ts';
 import type { Finding } from './finding.ts';
@@ -25,12 +26,13 @@ export const validateSync = async (
   await using reached = await reachMembers(definition, connect);
   const sides = await readSides(definition, { members: reached.members, schema, installation });
   const unreached = reached.failures.map((error) => ({ severity: 'error', error }) as const);
-  return [...unreached, ...checkSides(sides)].sort((a, b) => rank(a) - rank(b));
+  return [...unreached, ...checkSync(definition, sides)].sort((a, b) => rank(a) - rank(b));
 };
 
 const rank = ({ severity }: Finding): number => (severity === 'error' ? 0 : 1);
 
-export const checkSides = (sides: readonly Side[]): Finding[] => [
+export const checkSync = (definition: SyncDefinition, sides: readonly Side[]): Finding[] => [
+  ...checkMembers(definition),
   ...checkServers(sides),
   ...sides.flatMap(checkTables),
   ...checkKeys(sides),

@@ -63,6 +63,94 @@ describe('a target that differs', () => {
   });
 });
 
+describe('composite types that differ', () => {
+  const table = 'create table t (id int primary key, value wrapped[])';
+  const typesWith = (attributes: string): string =>
+    `create type pair as (${attributes}); create domain checked as pair; create type wrapped as (c checked); ${table}`;
+
+  it.each([
+    ['stand in another order', 'b text, a text', /attribute 1 of the type public\.pair is "b" text and not "a" text/],
+    ['have other modifiers', 'a text, b varchar(3)', /public\.pair is "b" character varying\(3\) and not "b" text/],
+    ['are fewer', 'a text', /attribute 2 of the type public\.pair is nothing and not "b" text/],
+    ['are more', 'a text, b text, c int', /attribute 3 of the type public\.pair is "c" integer and not nothing/],
+  ])('are refused by name where attributes %s, however deep', async (_, attributes, sentence) => {
+    const refused = createGang({
+      roles: oneWay,
+      schema: '',
+      seed: { A: typesWith('a text, b text'), B: typesWith(attributes) },
+      tables: ['t'],
+    });
+    await expect(refused).rejects.toMatchObject({ code: 'schema_differs', facts: { column: 'value' } });
+    await expect(refused).rejects.toThrow(sentence);
+  });
+
+  it('are noticed while the sync runs, and attributes that fit again are sent', async () => {
+    await using gang = await createGang({ roles: oneWay, schema: typesWith('a text, b text'), tables: ['t'] });
+    const swap = `alter type pair rename attribute a to c; alter type pair rename attribute b to a; alter type pair rename attribute c to b`;
+    await gang.run('B', swap);
+    await gang.run('A', `insert into t values (1, array[row(row('a', 'b'))]::wrapped[])`);
+    await expect(gang.round('B')).rejects.toMatchObject({
+      code: 'schema_differs',
+      facts: { column: 'value', type: 'public.pair', attribute: 'a' },
+    });
+    expect(await gang.rows('B', 't')).toEqual([]);
+    await gang.run('A', swap);
+    await gang.expectEqual();
+  });
+
+  it('may have enums with other labels inside', async () => {
+    const withLabels = (labels: string): string =>
+      `create type mood as enum (${labels}); create type pair as (m mood, n int); create table t (id int primary key, p pair)`;
+    await using gang = await createGang({
+      roles: oneWay,
+      schema: '',
+      seed: { A: withLabels(`'sad', 'new', 'ok'`), B: withLabels(`'ok', 'sad'`) },
+      tables: ['t'],
+    });
+    await gang.run('A', `insert into t values (1, row('sad', 1)), (2, row('ok', 2))`);
+    await gang.expectEqual();
+    await gang.run('A', `insert into t values (3, row('new', 3))`);
+    expect((await gang.round('B'))['B']).toMatchObject({ kind: 'bad' });
+  });
+});
+
+describe('numbers with fewer digits than the column has', () => {
+  const seed = {
+    A: `create table t (id numeric(5,1) primary key, price numeric(10,2), list numeric(10,2)[], note text)`,
+    B: `create domain exact as numeric(14,5);
+        create table t (id numeric(6,2) primary key, price numeric(12,4), list numeric(12,4)[], note text)`,
+  };
+
+  it.each([
+    ['another scale', seed],
+    [
+      'a domain that rounds otherwise',
+      {
+        A: `create domain price as numeric(10,2); create table t (id int primary key, price price, note text)`,
+        B: `create domain price as numeric(12,4); create table t (id int primary key, price price, note text)`,
+      },
+    ],
+  ])('are equal to what is stored: a round that repeats them writes nothing (%s)', async (_, both) => {
+    await using gang = await createGang({ roles: oneWay, schema: '', seed: both, tables: ['t'] });
+    await gang.run('A', `insert into t (id, price, note) values (1, 1.5, 'x'), (2, null, 'y')`);
+    await gang.settle();
+    expect(await gang.rows('B', 't')).toHaveLength(2);
+    await gang.run('A', 'update t set note = note');
+    expect((await gang.round('B'))['B']).toMatchObject({ applied: { inserted: 0, updated: 0, deleted: 0 } });
+    await gang.run('A', 'update t set price = 2.25 where id = 1');
+    expect((await gang.round('B'))['B']).toMatchObject({ applied: { inserted: 0, updated: 1, deleted: 0 } });
+  });
+
+  it('contest nothing between two sources', async () => {
+    const [wide, narrow] = [seed.B, seed.A];
+    await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema: '', seed: { A: narrow, B: wide }, tables: ['t'] });
+    await gang.run('A', `insert into t values (1, 1.5, '{1.5}', 'x')`);
+    await gang.settle();
+    await gang.run('A', 'update t set note = note');
+    expect((await gang.round('B'))['B']).toMatchObject({ applied: { inserted: 0, updated: 0, deleted: 0 } });
+  });
+});
+
 describe('columns that fill themselves', () => {
   const schema = `
     create table stored (id int primary key, a int, b int generated always as (a * 2) stored);

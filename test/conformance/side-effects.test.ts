@@ -1,6 +1,7 @@
 /** What a replicated row sets off on the database that it arrives at, and which constraints hold there. */
 import { describe, expect, it } from 'vitest';
 import { isReplicationError } from '../../src/model/errors.ts';
+import { sql } from '../../src/pg/sql.ts';
 import { createGang } from '../support/gang.ts';
 
 const oneWay = { A: 'source', B: 'target' } as const;
@@ -119,6 +120,89 @@ describe.each(ways)('on %s', (_, roles) => {
     await gang.expectEqual();
     expect(await gang.rows('B', 't')).toEqual(['(1,1)', '(2,9)']);
   });
+});
+
+describe.each(ways)('a trigger that fires for rows of ours on %s', (_, roles) => {
+  const trigger = (event: string, mode: string, body: string): string => `
+    create function interfere() returns trigger language plpgsql as $$ begin ${body} end $$;
+    create trigger interferes before ${event} on t for each row execute function interfere();
+    alter table t enable ${mode} trigger interferes`;
+  const schema = 'create table t (id int primary key, note text, extra text)';
+
+  it.each([
+    ['insert', 'always', `insert into t values (1, 'x'), (2, 'y')`],
+    ['insert', 'replica', `insert into t values (1, 'x'), (2, 'y')`],
+    ['update', 'always', `update t set note = 'changed' where id = 10`],
+    ['delete', 'always', 'delete from t where id = 10'],
+  ])('fails the round by name when it suppresses an %s (%s)', async (event, mode, statement) => {
+    await using gang = await createGang({ roles, schema, tables: ['t'] });
+    await gang.run('A', `insert into t values (10, 'old')`);
+    await gang.settle();
+    await gang.run('B', trigger(event, mode, 'return null;'));
+    await gang.run('A', statement);
+    for (let round = 1; round <= 2; round += 1) {
+      const { B } = await gang.round(...(roles === oneWay ? ['B'] : []));
+      expect(B).toMatchObject({ kind: 'bad', error: { code: 'row_refused_by_trigger', retry: 'manual' } });
+      expect(B?.kind === 'bad' && String(B.error)).toMatch(/public\.t .*ALWAYS or REPLICA/);
+    }
+    await gang.run('B', 'drop trigger interferes on t');
+    await gang.expectEqual();
+  });
+
+  it('is the wish of the user when it changes other columns', async () => {
+    await using gang = await createGang({
+      roles,
+      schema,
+      seed: { B: trigger('insert or update', 'always', `new.extra := 'B'; return new;`) },
+      tables: ['t'],
+    });
+    await gang.run('A', `insert into t values (1, 'x'), (2, 'y')`);
+    await gang.settle();
+    await gang.run('A', `update t set note = 'z' where id = 1; delete from t where id = 2`);
+    await gang.settle();
+    expect(await gang.rows('B', 't')).toEqual(['(1,z,B)']);
+  });
+
+  it('fails a copy whose rows it suppresses', async () => {
+    await using gang = await createGang({
+      roles,
+      schema,
+      seed: {
+        A: `insert into t values (1, 'x'), (2, 'y')`,
+        B: trigger('insert', 'always', 'if new.id = 2 then return null; end if; return new;'),
+      },
+      tables: ['t'],
+      options: { onetimecopy: 1, copyGeneration: 1 },
+    });
+    const { B } = await gang.round('B');
+    expect(B).toMatchObject({ kind: 'bad', error: { code: 'row_refused_by_trigger' } });
+    expect(await gang.rows('B', 't')).toEqual([]);
+  });
+});
+
+it('an application that inserts a row while a round deletes it is given way to, with a trigger that fires for ours', async () => {
+  await using gang = await createGang({
+    roles: twoWay,
+    schema: 'create table t (id int primary key, note text)',
+    tables: ['t'],
+  });
+  await gang.run('A', `insert into t values (1, 'x')`);
+  await gang.settle();
+  await gang.run(
+    'B',
+    `create function linger() returns trigger language plpgsql as $$ begin perform pg_sleep(1); return old; end $$;
+     create trigger lingers before delete on t for each row execute function linger();
+     alter table t enable always trigger lingers`,
+  );
+  await gang.run('A', `insert into t values (2, 'gone'); delete from t`);
+  const round = gang.round();
+  await expect
+    .poll(() => gang.on('B').query(sql`select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`))
+    .toHaveLength(1);
+  await gang.run('B', `insert into t values (2, 'of B')`);
+  expect((await round)['B']).toMatchObject({ kind: 'bad', error: { code: 'given_way' } });
+  await gang.expectEqual();
+  expect(await gang.rows('A', 't')).toEqual(['(2,"of B")']);
 });
 
 describe.each(ways)('deferrable primary keys on %s', (_, roles) => {

@@ -40,6 +40,17 @@ it('takes up a column that was dropped on both sides', async () => {
   await gang.expectEqual();
 });
 
+it('does not take a new key for the one that is captured because their names look alike when joined', async () => {
+  await using gang = await createGang({
+    roles,
+    schema: 'create table t ("a,b" int not null, c int not null, a int not null, "b,c" int not null, primary key ("a,b", c))',
+    tables: ['t'],
+  });
+  await gang.run('A', 'alter table t drop constraint t_pkey, add primary key (a, "b,c")');
+  await gang.run('A', 'insert into t values (1, 2, 3, 4)');
+  await expect(gang.round('B')).rejects.toThrow(/not captured under its present key/);
+});
+
 it('refuses a source that was copied by dump and restore, and says what it is', async () => {
   await using gang = await createGang({ roles, schema, tables: ['orders'] });
   await gang.run('A', 'update tahr.identity set incarnation = incarnation');

@@ -230,6 +230,12 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       memory.sequences.clear();
       await Promise.all([...pools.values()].map((pool) => pool.close()));
       openPools();
+      for (const [name, session] of sessions) {
+        if (session.isUsable) continue;
+        const renewed = await (databases.get(name) as TestDatabase).session('application');
+        await renewed.script(sql`set search_path = public`);
+        sessions.set(name, renewed);
+      }
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -90,12 +90,16 @@ export const heldVersions = (scope: EntryScope, forSource: boolean): Sql => {
     (peer) =>
       sql`case when pg_catalog.bool_and(${isKnownTo(peer)}) over (partition by ${identity}) then ${peer.id}::integer end`,
   );
-  const isKnownToAll = sql.join([sql`true`, ...scope.peers.map(isKnownTo)], ' and ');
+  const standing = [
+    sql`(e.origin = ${scope.holder}::integer) desc`,
+    ...scope.peers.map(isKnownTo),
+    sql`e.at desc, e.oxid desc`,
+  ];
   return sql`
     select distinct on (${identity}) ${keyList(scope.key, sql`e`)}, e.origin, e.oxid, e.at,
            pg_catalog.array_remove(array[${sql.join([sql`${scope.holder}::integer`, ...knows])}], null) as knows
       from (${entries}) e
-     order by ${identity}, (e.origin = ${scope.holder}::integer) desc, (${isKnownToAll}), e.at desc, e.oxid desc`;
+     order by ${identity}, ${sql.join(standing)}`;
 };
 
 /** Own changes that no relayed version hides. */

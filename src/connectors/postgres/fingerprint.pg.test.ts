@@ -14,7 +14,10 @@ const findAfter = async (...statements: readonly Sql[]): Promise<(FingerprintFin
   const database = await createDatabase('fingerprint');
   const session = await database.session();
   await session.script(
-    sql`create table public.t (id int primary key, v int)`,
+    sql`create type public.pair as (a int, b int)`,
+    sql`create domain public.checked as public.pair`,
+    sql`create type public.wrapped as (c public.checked[])`,
+    sql`create table public.t (id int primary key, v int, w public.wrapped)`,
     sql`create table public.p (id int primary key) partition by range (id)`,
     sql`create table public.p_1 partition of public.p for values from (0) to (100)`,
   );
@@ -52,6 +55,27 @@ test('a load with triggers disabled is found although they are enabled again', a
 test('a changed column and a dropped table are found', async () => {
   expect(await findAfter(sql`alter table public.t alter v type bigint`)).toEqual(['columns_changed', null]);
   expect(await findAfter(sql`drop table public.t`)).toEqual(['relation_missing', null]);
+});
+
+test('a changed attribute of a composite type inside a column is found', async () => {
+  const rename = sql`alter type public.pair rename attribute a to z`;
+  expect(await findAfter(rename)).toEqual(['columns_changed', null]);
+});
+
+test('a trigger that will fire for rows of ours is found, on a partition too', async () => {
+  const make = (table: string): Sql[] => [
+    sql`create function public.f() returns trigger language plpgsql as 'begin return new; end'`,
+    sql`create trigger f before insert on ${sql.id('public', table)} for each row execute function public.f()`,
+  ];
+  expect(await findAfter(...make('t'))).toEqual([null, null]);
+  expect(await findAfter(...make('t'), sql`alter table public.t enable always trigger f`)).toEqual([
+    'columns_changed',
+    null,
+  ]);
+  expect(await findAfter(...make('p_1'), sql`alter table public.p_1 enable replica trigger f`)).toEqual([
+    null,
+    'columns_changed',
+  ]);
 });
 
 test('partitions that come and go are found', async () => {

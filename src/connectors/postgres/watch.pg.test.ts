@@ -8,6 +8,7 @@ import { sql } from '../../pg/sql.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { installCapture } from './capture.ts';
 import { readControlWord } from './control-word.ts';
+import { segmentTables } from './delta.ts';
 import { installSchema } from './identity.ts';
 import { readTables } from './introspect.ts';
 import { createWatch, type WatchState } from './watch.ts';
@@ -80,6 +81,29 @@ test('a writer whose snapshot is older than the arming is not missed', async () 
   changes.length = 0;
   await writer.script(sql`commit`);
   await expect.poll(() => changes).toEqual([[1]]);
+});
+
+test('a change that is committed while the watch is looking is told once', async () => {
+  const database = await createDatabase('during');
+  const session = await prepare(database);
+  const [writer, blocker] = [await database.session(), await database.session()];
+  const { changes } = await watch(database);
+  await expect.poll(() => isArmed(session)).toBe(true);
+  changes.length = 0;
+  await writer.script(sql`begin`, sql`insert into public.t values (1)`);
+  // One of the segments that the writer has not touched: the look takes its snapshot, and then waits for this lock.
+  const [shape] = await session.query(sql`select id from tahr.shape`);
+  const segment = segmentTables(schema, Number(shape?.['id']))[2] ?? sql.empty;
+  await blocker.script(sql`begin`, sql`lock table ${segment} in access exclusive mode`);
+  await session.query(sql`select pg_current_xact_id()`);
+  await expect
+    .poll(() => session.query(sql`select from pg_locks where not granted and relation = ${segment.inlined()}::regclass`))
+    .toHaveLength(1);
+  await writer.script(sql`commit`);
+  await blocker.script(sql`commit`);
+  await expect.poll(() => changes).toEqual([[1]]);
+  await expect.poll(() => isArmed(session)).toBe(true);
+  expect(changes).toEqual([[1]]);
 });
 
 test('statements that change nothing wake nobody', async () => {
