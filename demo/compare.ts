@@ -2,7 +2,7 @@
 import type { Session } from '../src/pg/session.ts';
 import { sql } from '../src/pg/sql.ts';
 
-export const tables = ['product', 'customer', 'Order', 'order_line'] as const;
+const tables = ['product', 'customer', 'Order', 'order_line'] as const;
 
 export interface TableDigest {
   readonly table: string;

@@ -11,7 +11,7 @@ import { advisoryLockClass } from './install.ts';
 import { boolean, integer, row, text, timestamp } from './row.ts';
 
 /** A daemon that has not been heard of for longer is taken for dead; it must call `heartbeat` much more often. */
-export const heartbeatLifeMs = 15_000;
+const heartbeatLifeMs = 15_000;
 
 export interface NewDaemon {
   readonly host: string;

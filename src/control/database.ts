@@ -41,7 +41,7 @@ export type DatabaseChanges = Partial<Omit<NewDatabase, 'name'>>;
 export const listDatabases = (db: Db): Promise<Database[]> =>
   db.many(databaseRow, sql`select ${columns} from db order by id`);
 
-export const findDatabase = (db: Db, name: string): Promise<Database | null> =>
+const findDatabase = (db: Db, name: string): Promise<Database | null> =>
   db.maybeOne(databaseRow, sql`select ${columns} from db where name = ${name}::text`);
 
 /** @throws ReplicationError `not_found` */

@@ -7,7 +7,7 @@ import type { Db } from './db.ts';
 import { alreadyExists, checkName, inUse, notFound } from './name.ts';
 import { integer, json, row, text } from './row.ts';
 
-export interface DbGroupMember {
+interface DbGroupMember {
   readonly database: DatabaseName;
   readonly role: Role;
 }

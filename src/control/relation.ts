@@ -73,7 +73,7 @@ export const findRelation = (db: Db, { schema, name }: RelationName): Promise<Re
   );
 
 /** @throws ReplicationError `not_found` */
-export const getRelation = async (db: Db, relation: RelationName): Promise<Relation> => {
+const getRelation = async (db: Db, relation: RelationName): Promise<Relation> => {
   const found = await findRelation(db, relation);
   if (found === null) throw notFound('table or sequence', formatRelation(relation), 'tables');
   return found;

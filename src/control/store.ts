@@ -13,7 +13,7 @@ import { Db } from './db.ts';
 import { checkControl, controlSchema } from './install.ts';
 
 /** What the control database announces; all are hints to look, none carries data. */
-export const controlEvents = ['changed', 'kick', 'kick_progress', 'stop', 'reconnected'] as const;
+const controlEvents = ['changed', 'kick', 'kick_progress', 'stop', 'reconnected'] as const;
 export type ControlEvent = (typeof controlEvents)[number];
 
 export interface ControlStoreOptions {

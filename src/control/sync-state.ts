@@ -14,7 +14,7 @@ import { decimal, type EpochMs, integer, integerAs, nullable, row, text, textAs,
  * `waiting`: for what `waitingFor` says. `retrying`: failed, tries again at `retryAt`. `stopped`: failed, needs a
  * person; `lastError` says why. `paused`, `inactive`: by command.
  */
-export const workStates = [
+const workStates = [
   'starting',
   'idle',
   'running',
@@ -33,14 +33,14 @@ export interface LastError {
   readonly hint: string;
 }
 
-export interface CopyProgress {
+interface CopyProgress {
   readonly tablesDone: number;
   readonly tablesTotal: number;
   readonly bytesDone: number;
 }
 
 /** Since the sync was added. */
-export interface Totals {
+interface Totals {
   readonly inserted: number;
   readonly updated: number;
   readonly deleted: number;

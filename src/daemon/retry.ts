@@ -42,7 +42,7 @@ export const decideNext = (error: unknown, failureCount: number): NextStep => {
 export const isUnreachable = (error: ReplicationError): boolean => unreachable.has(error.code);
 
 /** The name of the database on which it happened. */
-export const databaseOf = ({ facts }: ReplicationError): string | null => {
+const databaseOf = ({ facts }: ReplicationError): string | null => {
   const database = facts['database'];
   return typeof database === 'string' && database !== '' ? database : null;
 };

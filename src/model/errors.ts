@@ -212,6 +212,13 @@ export const errorCatalogue = {
     meaning: 'The database refused a replicated row: a check, a NOT NULL, a value out of range.',
     action: 'Correct the row or the constraint; the sync goes on by itself.',
   },
+  row_refused_by_trigger: {
+    retry: 'manual',
+    meaning:
+      'A trigger with ENABLE ALWAYS or ENABLE REPLICA (or such a rule) kept a replicated row from being inserted, updated or deleted.',
+    action:
+      'Let the trigger return the row, or enable it in the ordinary way (`ALTER TABLE … ENABLE TRIGGER`), in which it does not fire for replicated rows; the sync looks by itself.',
+  },
   fenced: {
     retry: 'backoff',
     meaning:

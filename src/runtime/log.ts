@@ -11,7 +11,7 @@ import { ReplicationError } from '../model/errors.ts';
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-export type LogFacts = Readonly<Record<string, unknown>>;
+type LogFacts = Readonly<Record<string, unknown>>;
 
 export interface Log {
   debug(message: string, facts?: LogFacts): void;

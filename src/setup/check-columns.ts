@@ -1,4 +1,5 @@
 /** Checks that the rows of each source fit into the tables of every other database. Pure. */
+import { findDifference } from '../connectors/postgres/composite.ts';
 import { type Column, sentColumns, type Table } from '../connectors/postgres/table.ts';
 import type { RelationName } from '../model/topology.ts';
 import { errorFinding, type Finding } from './finding.ts';
@@ -38,8 +39,12 @@ const checkSent = (way: Way, sent: Table, table: Table): Finding[] =>
 const problemOf = ({ from }: Way, column: Column, target: Column | undefined): string | null => {
   if (target === undefined) return `has no column "${column.name}", which ${from} has`;
   if (target.isGenerated) return `generates the column "${column.name}", which ${from} stores`;
-  if (typeFits(column, target)) return null;
-  return `has the column "${column.name}" as ${target.type}, which does not hold every ${column.type} of ${from}`;
+  if (!typeFits(column, target))
+    return `has the column "${column.name}" as ${target.type}, which does not hold every ${column.type} of ${from}`;
+  const difference = findDifference(column.composites, target.composites);
+  return difference === null
+    ? null
+    : `has a column "${column.name}" that does not fit that of ${from}: ${difference.what}`;
 };
 
 /** Columns that only the written side has must fill themselves. */

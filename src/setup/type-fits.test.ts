@@ -6,6 +6,8 @@ const column = (type: string, baseType: string): Column => ({
   name: 'c',
   type,
   baseType,
+  storedType: type,
+  composites: [],
   notNull: false,
   hasDefault: false,
   isGenerated: false,

@@ -69,10 +69,22 @@ describe('composite types that differ', () => {
     `create type pair as (${attributes}); create domain checked as pair; create type wrapped as (c checked); ${table}`;
 
   it.each([
-    ['stand in another order', 'b text, a text', /attribute 1 of the type public\.pair is "b" text and not "a" text/],
-    ['have other modifiers', 'a text, b varchar(3)', /public\.pair is "b" character varying\(3\) and not "b" text/],
+    [
+      'stand in another order',
+      'b text, a text',
+      /attribute 1 of the type public\.pair is "b" text and not "a" text/,
+    ],
+    [
+      'have other modifiers',
+      'a text, b varchar(3)',
+      /public\.pair is "b" character varying\(3\) and not "b" text/,
+    ],
     ['are fewer', 'a text', /attribute 2 of the type public\.pair is nothing and not "b" text/],
-    ['are more', 'a text, b text, c int', /attribute 3 of the type public\.pair is "c" integer and not nothing/],
+    [
+      'are more',
+      'a text, b text, c int',
+      /attribute 3 of the type public\.pair is "c" integer and not nothing/,
+    ],
   ])('are refused by name where attributes %s, however deep', async (_, attributes, sentence) => {
     const refused = createGang({
       roles: oneWay,
@@ -85,7 +97,11 @@ describe('composite types that differ', () => {
   });
 
   it('are noticed while the sync runs, and attributes that fit again are sent', async () => {
-    await using gang = await createGang({ roles: oneWay, schema: typesWith('a text, b text'), tables: ['t'] });
+    await using gang = await createGang({
+      roles: oneWay,
+      schema: typesWith('a text, b text'),
+      tables: ['t'],
+    });
     const swap = `alter type pair rename attribute a to c; alter type pair rename attribute b to a; alter type pair rename attribute c to b`;
     await gang.run('B', swap);
     await gang.run('A', `insert into t values (1, array[row(row('a', 'b'))]::wrapped[])`);
@@ -117,8 +133,7 @@ describe('composite types that differ', () => {
 describe('numbers with fewer digits than the column has', () => {
   const seed = {
     A: `create table t (id numeric(5,1) primary key, price numeric(10,2), list numeric(10,2)[], note text)`,
-    B: `create domain exact as numeric(14,5);
-        create table t (id numeric(6,2) primary key, price numeric(12,4), list numeric(12,4)[], note text)`,
+    B: `create table t (id numeric(6,2) primary key, price numeric(12,4), list numeric(12,4)[], note text)`,
   };
 
   it.each([
@@ -139,15 +154,6 @@ describe('numbers with fewer digits than the column has', () => {
     expect((await gang.round('B'))['B']).toMatchObject({ applied: { inserted: 0, updated: 0, deleted: 0 } });
     await gang.run('A', 'update t set price = 2.25 where id = 1');
     expect((await gang.round('B'))['B']).toMatchObject({ applied: { inserted: 0, updated: 1, deleted: 0 } });
-  });
-
-  it('contest nothing between two sources', async () => {
-    const [wide, narrow] = [seed.B, seed.A];
-    await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema: '', seed: { A: narrow, B: wide }, tables: ['t'] });
-    await gang.run('A', `insert into t values (1, 1.5, '{1.5}', 'x')`);
-    await gang.settle();
-    await gang.run('A', 'update t set note = note');
-    expect((await gang.round('B'))['B']).toMatchObject({ applied: { inserted: 0, updated: 0, deleted: 0 } });
   });
 });
 

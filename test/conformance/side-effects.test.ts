@@ -197,7 +197,13 @@ it('an application that inserts a row while a round deletes it is given way to, 
   await gang.run('A', `insert into t values (2, 'gone'); delete from t`);
   const round = gang.round();
   await expect
-    .poll(() => gang.on('B').query(sql`select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`))
+    .poll(() =>
+      gang
+        .on('B')
+        .query(
+          sql`select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`,
+        ),
+    )
     .toHaveLength(1);
   await gang.run('B', `insert into t values (2, 'of B')`);
   expect((await round)['B']).toMatchObject({ kind: 'bad', error: { code: 'given_way' } });

@@ -35,9 +35,10 @@ it('the tables of a transaction are seen together on a target at every moment', 
     schema: `${orders}; create table lines (id int primary key, note text)`,
     tables: ['orders', 'lines'],
   });
-  let isOver = false;
+  const endsAt = Date.now() + 3000;
+  const isOver = (): boolean => Date.now() > endsAt;
   const write = async (): Promise<void> => {
-    for (let id = 1; !isOver; id += 1)
+    for (let id = 1; !isOver(); id += 1)
       await gang.run(
         'A',
         `begin; insert into orders values (${id}); insert into lines values (${id}); commit`,
@@ -45,7 +46,7 @@ it('the tables of a transaction are seen together on a target at every moment', 
   };
   const halves: string[] = [];
   const watch = async (): Promise<void> => {
-    while (!isOver) {
+    while (!isOver()) {
       const [row] = await gang.on('B').query(sql`
         select (select count(*) from public.orders) as orders, (select count(*) from public.lines) as lines`);
       if (row?.['orders'] !== row?.['lines'])
@@ -53,9 +54,7 @@ it('the tables of a transaction are seen together on a target at every moment', 
     }
   };
   const replicate = async (): Promise<void> => {
-    const endsAt = Date.now() + 3000;
-    while (Date.now() < endsAt) await gang.round('B');
-    isOver = true;
+    while (!isOver()) await gang.round('B');
   };
   await Promise.all([write(), watch(), replicate()]);
   await gang.expectEqual();

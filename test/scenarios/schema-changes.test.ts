@@ -43,7 +43,8 @@ it('takes up a column that was dropped on both sides', async () => {
 it('does not take a new key for the one that is captured because their names look alike when joined', async () => {
   await using gang = await createGang({
     roles,
-    schema: 'create table t ("a,b" int not null, c int not null, a int not null, "b,c" int not null, primary key ("a,b", c))',
+    schema:
+      'create table t ("a,b" int not null, c int not null, a int not null, "b,c" int not null, primary key ("a,b", c))',
     tables: ['t'],
   });
   await gang.run('A', 'alter table t drop constraint t_pkey, add primary key (a, "b,c")');

@@ -7,6 +7,7 @@ import type { RelationName } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import type { TypeCatalogue, TypeFacts } from './column-type.ts';
+import type { Attribute } from './composite.ts';
 import type { IndexColumn, IndexFacts } from './key.ts';
 
 const relationKinds = [
@@ -31,6 +32,7 @@ export interface RelationFacts {
   readonly isOwner: boolean;
   readonly hasRowSecurity: boolean;
   readonly isSubscribed: boolean;
+  readonly firesInReplicaRole: boolean;
   readonly fingerprint: string;
 }
 
@@ -40,7 +42,47 @@ const wantedNames = (names: readonly RelationName[]): Sql => sql`
   join pg_class c on c.relnamespace = n.oid and c.relname = wanted.name`;
 
 /**
- * A digest of everything that reading and capturing the table depend on. Index oids are left out, because
+ * The types that the type is made of; `t` is its row of pg_type. Servers before version 14 have no multiranges, so the
+ * column that leads from one to its range is asked for by name.
+ */
+const partsOf = (t: Sql): Sql => sql`
+  select ${t}.typbasetype where ${t}.typtype = 'd'
+   union all
+  select ${t}.typelem where ${t}.typelem <> 0 and ${t}.typlen = -1 and ${t}.typtype = 'b'
+   union all
+  select r.rngsubtype from pg_range r where r.rngtypid = ${t}.oid
+   union all
+  select r.rngtypid from pg_range r where ${t}.typtype = 'm' and (to_jsonb(r) ->> 'rngmultitypid')::oid = ${t}.oid
+   union all
+  select a.atttypid from pg_attribute a
+   where ${t}.typtype = 'c' and a.attrelid = ${t}.typrelid and a.attnum > 0 and not a.attisdropped`;
+
+/** The attributes of all composite types inside the columns; built-in types, which have oids below 16384, have none. */
+const compositesInside = (c: Sql): Sql => sql`
+  with recursive inside as (
+    select a.atttypid as oid from pg_attribute a
+     where a.attrelid = ${c}.oid and a.attnum > 0 and not a.attisdropped and a.atttypid >= 16384
+     union
+    select part.oid from inside join pg_type t on t.oid = inside.oid cross join lateral (${partsOf(sql`t`)}) part (oid)
+  )
+  select string_agg(concat_ws(',', t.oid, a.attnum, a.attname, a.atttypid, a.atttypmod), ';' order by t.oid, a.attnum)
+    from inside
+    join pg_type t on t.oid = inside.oid and t.typtype = 'c'
+    join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped`;
+
+/** Bits of `pg_trigger.tgtype`: FOR EACH ROW and BEFORE. */
+const mayKeepRowsOut = sql`t.tgenabled in ('A', 'R') and t.tgtype & 3 = 3`;
+
+const firesInReplicaRole = (c: Sql): Sql => sql`
+  (exists (select from pg_trigger t where t.tgrelid = ${c}.oid and ${mayKeepRowsOut})
+   or ${c}.relkind = 'p' and exists (
+     select from pg_partition_tree(${c}.oid) part join pg_trigger t on t.tgrelid = part.relid where ${mayKeepRowsOut})
+   or exists (
+     select from pg_rewrite r
+      where r.ev_class = ${c}.oid and r.rulename <> '_RETURN' and r.is_instead and r.ev_enabled in ('A', 'R')))`;
+
+/**
+ * A digest of everything that reading, capturing and writing the table depend on. Index oids are left out, because
  * `reindex concurrently` changes them. `c` is the row of pg_class.
  */
 export const fingerprintOf = (c: Sql): Sql => sql`
@@ -52,6 +94,8 @@ export const fingerprintOf = (c: Sql): Sql => sql`
               a.atthasdef, a.attgenerated, a.attidentity), ';' order by a.attnum)
        from pg_attribute a
       where a.attrelid = ${c}.oid and a.attnum > 0 and not a.attisdropped),
+    (${compositesInside(c)}),
+    ${firesInReplicaRole(c)},
     (select string_agg(concat_ws(',', k.relname, i.indkey, i.indclass, i.indcollation, i.indisprimary, i.indimmediate,
               i.indisvalid, i.indpred is null, i.indexprs is null), ';' order by k.relname)
        from pg_index i join pg_class k on k.oid = i.indexrelid
@@ -77,6 +121,7 @@ export const readRelations = async (
            pg_has_role(c.relowner, 'USAGE') as is_owner,
            row_security_active(c.oid) as has_row_security,
            exists (select from pg_subscription_rel s where s.srrelid = c.oid) as is_subscribed,
+           ${firesInReplicaRole(sql`c`)} as fires_in_replica_role,
            ${fingerprintOf(sql`c`)} as fingerprint
       from ${wantedNames(names)}`);
   return rows.map((row) => ({
@@ -89,6 +134,7 @@ export const readRelations = async (
     isOwner: row['is_owner'] === 't',
     hasRowSecurity: row['has_row_security'] === 't',
     isSubscribed: row['is_subscribed'] === 't',
+    firesInReplicaRole: row['fires_in_replica_role'] === 't',
     fingerprint: row['fingerprint'] as string,
   }));
 };
@@ -187,24 +233,11 @@ export const readIndexes = async (
 
 /** The types with these oids and everything that they are made of. */
 export const readTypes = async (session: Session, oids: readonly string[]): Promise<TypeCatalogue> => {
-  const multirange =
-    session.serverVersion >= 140000
-      ? sql`union all select r.rngtypid from pg_range r where r.rngmultitypid = t.oid`
-      : sql.empty;
   const rows = await session.query(sql`
     with recursive edge as (
       select t.oid, part.oid as part
         from pg_type t
-       cross join lateral (
-         select t.typbasetype where t.typtype = 'd'
-          union all
-         select t.typelem where t.typelem <> 0 and t.typlen = -1 and t.typtype = 'b'
-          union all
-         select r.rngsubtype from pg_range r where r.rngtypid = t.oid
-          ${multirange}
-          union all
-         select a.atttypid from pg_attribute a
-          where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) part (oid)
+       cross join lateral (${partsOf(sql`t`)}) part (oid)
     ), reached as (
       select unnest(${oids}::oid[]) as oid
        union
@@ -215,7 +248,11 @@ export const readTypes = async (session: Session, oids: readonly string[]): Prom
                 when t.typtype = 'c' then 'composite' when t.typtype = 'd' then 'domain' when t.typtype = 'e' then 'enum'
                 when t.typtype = 'r' then 'range' when t.typtype = 'm' then 'multirange' else 'base' end as kind,
            t.typsend <> 0 and t.typreceive <> 0 as has_binary_form,
-           (select json_agg(edge.part::text) from edge where edge.oid = t.oid) as components
+           (select json_agg(edge.part::text) from edge where edge.oid = t.oid) as components,
+           case when t.typtype = 'd' then format_type(t.typbasetype, t.typtypmod) end as type_below,
+           (select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
+              from pg_attribute a
+             where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) as attributes
       from reached
       join pg_type t on t.oid = reached.oid
       join pg_namespace n on n.oid = t.typnamespace`);
@@ -229,6 +266,8 @@ export const readTypes = async (session: Session, oids: readonly string[]): Prom
         kind: row['kind'] as TypeFacts['kind'],
         hasBinaryForm: row['has_binary_form'] === 't',
         components: JSON.parse(row['components'] ?? '[]') as string[],
+        typeBelow: row['type_below'] ?? null,
+        attributes: JSON.parse(row['attributes'] ?? '[]') as Attribute[],
       },
     ]),
   );

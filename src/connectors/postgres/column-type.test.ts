@@ -8,6 +8,8 @@ const facts = (name: string, change: Partial<TypeFacts> = {}): TypeFacts => ({
   kind: 'base',
   hasBinaryForm: true,
   components: [],
+  typeBelow: null,
+  attributes: [],
   ...change,
 });
 

@@ -6,6 +6,8 @@
  * `search_path = pg_catalog`, so every other schema is written out.
  */
 
+import type { Attribute, CompositeType } from './composite.ts';
+
 export interface TypeFacts {
   readonly oid: string;
   readonly name: string;
@@ -16,6 +18,10 @@ export interface TypeFacts {
   readonly hasBinaryForm: boolean;
   /** What it is made of: the element, the type below the domain, the subtype, the attributes. */
   readonly components: readonly string[];
+  /** For a domain the type that it is over, with its modifiers; null for any other type. */
+  readonly typeBelow: string | null;
+  /** Those of a composite type, in order; empty for any other type. */
+  readonly attributes: readonly Attribute[];
 }
 
 export type TypeCatalogue = ReadonlyMap<string, TypeFacts>;
@@ -82,6 +88,28 @@ export const baseTypeOf = (oid: string, types: TypeCatalogue): TypeFacts => {
   if (type === undefined) throw new Error(`type ${oid} was not read from the catalogue`);
   const below = type.components[0];
   return type.kind === 'domain' && below !== undefined ? baseTypeOf(below, types) : type;
+};
+
+/** The type below all domains with the modifiers that hold there, for a column of the type `declared`. */
+export const storedTypeOf = (oid: string, declared: string, types: TypeCatalogue): string => {
+  const type = types.get(oid);
+  const below = type?.components[0];
+  return type?.kind === 'domain' && below !== undefined
+    ? storedTypeOf(below, type.typeBelow ?? declared, types)
+    : declared;
+};
+
+/** The composite types inside the type, itself included, once each. */
+export const compositesOf = (oid: string, types: TypeCatalogue): CompositeType[] => {
+  const seen = new Set<string>();
+  const visit = (part: string): CompositeType[] => {
+    const type = types.get(part);
+    if (type === undefined || seen.has(part)) return [];
+    seen.add(part);
+    const inside = type.components.flatMap(visit);
+    return type.kind === 'composite' ? [{ name: type.name, attributes: type.attributes }, ...inside] : inside;
+  };
+  return visit(oid);
 };
 
 /** The widest type of a family: a column that is made wider later still fits into the deltas. */

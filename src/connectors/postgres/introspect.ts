@@ -12,8 +12,10 @@ import {
 } from './catalogue.ts';
 import {
   baseTypeOf,
+  compositesOf,
   keyTypeOf,
   type ServerVersions,
+  storedTypeOf,
   type TypeCatalogue,
   transportOf,
 } from './column-type.ts';
@@ -101,6 +103,7 @@ const assembleTable = ({ facts, keyIndex, types, versions, columns, indexes, fir
     isOwner: facts.isOwner,
     hasRowSecurity: facts.hasRowSecurity,
     isSubscribed: facts.isSubscribed,
+    firesInReplicaRole: facts.firesInReplicaRole,
     fingerprint: facts.fingerprint,
   };
 };
@@ -115,6 +118,8 @@ const columnOf = (column: ColumnFacts, types: TypeCatalogue, versions: ServerVer
   name: column.name,
   type: column.type,
   baseType: baseTypeOf(column.typeOid, types).name,
+  storedType: storedTypeOf(column.typeOid, column.type, types),
+  composites: compositesOf(column.typeOid, types),
   notNull: column.notNull,
   hasDefault: column.hasDefault,
   isGenerated: column.isGenerated,

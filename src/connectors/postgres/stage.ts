@@ -11,6 +11,7 @@
 import { ReplicationError } from '../../model/errors.ts';
 import { formatRelation, type RelationId } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
+import { findDifference } from './composite.ts';
 import { type Column, deltaColumn, sentColumns, type Table, type TableKey, uniqueOver } from './table.ts';
 
 /** A column of a row on its way: read as `read` at the source, staged as `stageType`, written as `value`. */
@@ -34,7 +35,7 @@ export interface StagePlan {
   readonly columns: readonly StageColumn[];
   /** Several sources fill it, or the database is written by applications too: rows carry their versions. */
   readonly isArbitrated: boolean;
-  /** Rows may go straight into an empty table: every column has the same wire form there. */
+  /** Rows may go straight into an empty table: every column has the same wire form there, and nothing keeps rows out. */
   readonly fitsTableDirectly: boolean;
 }
 
@@ -57,6 +58,7 @@ export const planStage = (options: {
   const columns = sentBy(sources).flatMap((column) => {
     const counterpart = targetColumns.get(column.name);
     if (counterpart === undefined) throw columnMissing(target, column);
+    for (const source of sources) checkComposites(source, target, counterpart);
     return counterpart.isGenerated ? [] : [{ column, counterpart }];
   });
   return {
@@ -68,9 +70,12 @@ export const planStage = (options: {
       stageColumn({ index, source: column, target: counterpart, isKey: keyNames.has(column.name) }),
     ),
     isArbitrated,
-    fitsTableDirectly: columns.every(
-      ({ column, counterpart }) => column.transport === 'binary' && column.baseType === counterpart.baseType,
-    ),
+    fitsTableDirectly:
+      !target.firesInReplicaRole &&
+      columns.every(
+        ({ column, counterpart }) =>
+          column.transport === 'binary' && column.baseType === counterpart.baseType,
+      ),
   };
 };
 
@@ -113,6 +118,17 @@ const columnMissing = (target: Table, column: Column): ReplicationError =>
     facts: { table: formatRelation(target.relation), column: column.name },
   });
 
+const checkComposites = (source: Table, target: Table, received: Column): void => {
+  const sent = source.columns.find(({ name }) => name === received.name);
+  const difference = sent === undefined ? null : findDifference(sent.composites, received.composites);
+  if (difference === null) return;
+  const { type, attribute, what } = difference;
+  throw new ReplicationError('schema_differs', {
+    message: `Column "${received.name}" of table ${formatRelation(target.relation)} does not fit: ${what} on the database that is written.`,
+    facts: { table: formatRelation(target.relation), column: received.name, type, attribute },
+  });
+};
+
 const stageColumn = (options: {
   readonly index: number;
   readonly source: Column;
@@ -128,11 +144,20 @@ const stageColumn = (options: {
     name: source.name,
     stageType,
     read: source.transport === 'text' ? sql`${read}::pg_catalog.text` : read,
-    value: castTo(target.baseType, staged, stageType),
+    value: rounded(target, castTo(target.baseType, staged, stageType)),
     current: target.type === target.baseType ? current : sql`${current}::${sql.verbatim(target.baseType)}`,
     isKey,
   };
 };
+
+/**
+ * A number gets the scale that the column will give it, or 1.5 would never equal the 1.5000 that is stored. No other
+ * type changes a value that fits, and a cast to `character varying(n)` would cut one that does not.
+ */
+const rounded = ({ baseType, storedType }: Column, value: Sql): Sql =>
+  storedType !== baseType && (baseType === 'numeric' || baseType === 'numeric[]')
+    ? sql`(${value})::${sql.verbatim(storedType)}`
+    : value;
 
 /** The cast from text to regclass is a function that knows neither '-' nor the number of a table that is gone. */
 const castTo = (type: string, staged: Sql, stageType: string): Sql => {

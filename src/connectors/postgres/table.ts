@@ -1,6 +1,7 @@
 /** A replicated table as one database has it: what introspection reads and everything else in this room builds on. */
 import type { RelationName } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
+import type { CompositeType } from './composite.ts';
 
 export interface Column {
   readonly name: string;
@@ -8,6 +9,10 @@ export interface Column {
   readonly type: string;
   /** The type below all domains, without modifiers, schema-qualified where it is not in pg_catalog. */
   readonly baseType: string;
+  /** The type below all domains, with modifiers: `numeric(10,2)`. */
+  readonly storedType: string;
+  /** The composite types inside it, however deep: their values travel by the places of the attributes. */
+  readonly composites: readonly CompositeType[];
   readonly notNull: boolean;
   readonly hasDefault: boolean;
   /** Generated columns are computed by each database and never sent. */
@@ -55,6 +60,8 @@ export interface Table {
   readonly deferrableExclusions: readonly TableKey[];
   /** Triggers, rules and foreign keys that would fire for our rows without replica role. */
   readonly firesWithoutReplicaRole: readonly string[];
+  /** A BEFORE ROW trigger or an INSTEAD rule, enabled ALWAYS or REPLICA, may keep our rows out or change them. */
+  readonly firesInReplicaRole: boolean;
   /** ON CONFLICT is refused: by a deferrable constraint, or by a rule even while it does not fire. */
   readonly refusesOnConflict: boolean;
   readonly isOwner: boolean;
@@ -62,7 +69,7 @@ export interface Table {
   readonly hasRowSecurity: boolean;
   /** Fed by a native subscription, whose apply worker fires row triggers only. */
   readonly isSubscribed: boolean;
-  /** Changes whenever a column, the key or the inheritance changes. */
+  /** Changes whenever a column, a type inside it, the key, the inheritance or `firesInReplicaRole` changes. */
   readonly fingerprint: string;
 }
 

@@ -1,6 +1,11 @@
 /**
- * What is looked at once more before a commit where applications write too: rows that did not exist could not
- * be locked, so an application may have inserted one, or inserted and deleted it, since its key was looked at.
+ * What is looked at once more before a commit, where somebody else may have had a hand in the rows.
+ *
+ * - Applications write too: rows that did not exist could not be locked, so an application may have inserted one, or
+ *   inserted and deleted it, since its key was looked at.
+ * - A trigger or rule fires for our rows: it may have kept one out, or changed it (engine rule R8).
+ *
+ * The statements run in the order in which they are here: what an application commits between them is seen by the last.
  */
 import { type Sql, sql } from '../../pg/sql.ts';
 import { rowDiffers, sameRow } from './apply.ts';
@@ -13,11 +18,15 @@ import { isThere, relationOf } from './table.ts';
 interface Checks {
   /** A row if a staged row did not get in; `collides` when it is not its key that is taken. */
   readonly notInserted: Sql;
+  /** A row if a staged row is not in force, and no statement of ours has written what is there. */
+  readonly suppressed: Sql;
   /** A row if a key that we wrote was changed by an application after `since`. */
-  readonly overtaken: Sql | null;
+  readonly overtaken: Sql;
 }
 
-export const inserted = (plan: StagePlan, since: Snapshot, local: LocalChanges | null): Checks => {
+const noRow = sql`select where false`;
+
+export const written = (plan: StagePlan, since: Snapshot, local: LocalChanges | null): Checks => {
   const table = relationOf(plan.table);
   const isMissing = sql`not ${isThere(sql`t`)}`;
   return {
@@ -27,14 +36,30 @@ export const inserted = (plan: StagePlan, since: Snapshot, local: LocalChanges |
        where s.present and s.fate = ${fates.apply}::smallint and (${isMissing} or ${rowDiffers(plan)})
        order by 1 desc
        limit 1`,
+    suppressed: plan.table.firesInReplicaRole ? suppressed(plan) : noRow,
     overtaken:
       local === null
-        ? null
+        ? noRow
         : sql`
       select
         from (${changedKeys({ ...local.scope, since })}) d
         join ${plan.stage} s on ${sameKey(plan.key, sql`s`, sql`d`)}
-       where s.present and s.fate = ${fates.apply}::smallint
+       where s.fate = ${fates.apply}::smallint
        limit 1`,
   };
+};
+
+/**
+ * A row that differs although it was written in this transaction, by a trigger's leave, is as the user wants it. What
+ * the transaction wrote has its number or, under a savepoint, a later one.
+ */
+export const suppressed = (plan: StagePlan): Sql => {
+  const exists = isThere(sql`t`);
+  const isOurs = sql`pg_catalog.age(t.xmin) <= pg_catalog.age(pg_catalog.pg_current_xact_id()::pg_catalog.xid)`;
+  return sql`
+    select
+      from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
+     where s.fate = ${fates.apply}::smallint
+       and (s.present <> ${exists} or (s.present and ${rowDiffers(plan)} and not ${isOurs}))
+     limit 1`;
 };

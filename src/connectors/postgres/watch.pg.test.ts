@@ -97,7 +97,11 @@ test('a change that is committed while the watch is looking is told once', async
   await blocker.script(sql`begin`, sql`lock table ${segment} in access exclusive mode`);
   await session.query(sql`select pg_current_xact_id()`);
   await expect
-    .poll(() => session.query(sql`select from pg_locks where not granted and relation = ${segment.inlined()}::regclass`))
+    .poll(() =>
+      session.query(
+        sql`select from pg_locks where not granted and relation = ${segment.inlined()}::regclass`,
+      ),
+    )
     .toHaveLength(1);
   await writer.script(sql`commit`);
   await blocker.script(sql`commit`);

@@ -152,18 +152,22 @@ class Looker {
     this.#seen = snapshot;
     if (before === null) return 'all';
     if (before === snapshot) return null;
-    return this.#changesSince(before, JSON.parse(row?.['shapes'] as string) as number[]);
+    return this.#changesBetween(before, snapshot, JSON.parse(row?.['shapes'] as string) as number[]);
   }
 
-  async #changesSince(
+  /** What is committed after the snapshot, while this reads, is left to the next look, so that it is told once. */
+  async #changesBetween(
     before: Snapshot,
+    now: Snapshot,
     shapes: readonly number[],
   ): Promise<ReadonlySet<RelationId> | 'all' | null> {
     const tellApartMax = 10_000;
     const segments = shapes.flatMap((shape) => segmentTables(this.#schema, shape));
     const deltas = segments.map(
       (segment) =>
-        sql`(select tbl from ${segment} where ${isBeyond(sql`xid`, before)} limit ${sql.literal(tellApartMax)})`,
+        sql`(select tbl from ${segment}
+              where ${isBeyond(sql`xid`, before)} and pg_visible_in_snapshot(xid, ${now}::pg_snapshot)
+              limit ${sql.literal(tellApartMax)})`,
     );
     const rows = await this.#session.query(sql`
       select tbl, count(*) from (${sql.join(deltas, ' union all ')}) d group by tbl`);

@@ -28,7 +28,7 @@ import { contestedRows, type ContestedVersion, decodeContested, type LocalChange
 import { movePosition, type Position, type Snapshot } from './position.ts';
 import { advanceSequence, isFurther, readSequences, type SequenceValue } from './sequences.ts';
 import { createStage, stagedColumnNames, type StagePlan } from './stage.ts';
-import { inserted } from './verify.ts';
+import { suppressed, written } from './verify.ts';
 
 /** What a round has written to one table. */
 export interface AppliedRows {
@@ -171,12 +171,13 @@ export class PostgresWriter {
   /**
    * Applies what is staged and not lost.
    * @param since the snapshot that `lock` returned
-   * @throws ReplicationError `unique_conflict`, `row_refused`, `given_way` and what else the server says
+   * @throws ReplicationError `unique_conflict`, `row_refused`, `row_refused_by_trigger`, `given_way` and what else the server says
    */
   async apply(plan: StagePlan, since: Snapshot, local: LocalChanges | null): Promise<AppliedRows> {
     const applied = needsReplacement(plan) ? await this.#replace(plan) : await this.#update(plan);
     await this.#checkDeferrable(plan);
-    if (this.#hasWriters) await this.#checkInserted(plan, since, local);
+    if (this.#hasWriters) await this.#checkWritten(plan, since, local);
+    else if (plan.table.firesInReplicaRole) await this.#checkSuppressed(plan);
     return applied;
   }
 
@@ -287,14 +288,36 @@ export class PostgresWriter {
     });
   }
 
-  async #checkInserted(plan: StagePlan, since: Snapshot, local: LocalChanges | null): Promise<void> {
-    const { notInserted, overtaken } = inserted(plan, since, local);
-    const results = await this.#session.script(notInserted, ...(overtaken === null ? [] : [overtaken]));
-    const missing = results[0]?.[0];
-    if (missing?.['collides'] === 't') await this.#session.counts(insertMissing(plan, false));
-    const hasBeenOvertaken = missing !== undefined || (results[1]?.length ?? 0) > 0;
-    if (!hasBeenOvertaken) return;
-    throw new ReplicationError('given_way', {
+  async #checkSuppressed(plan: StagePlan): Promise<void> {
+    const [rows = []] = await this.#session.script(suppressed(plan));
+    if (rows.length > 0) throw this.#refusedByTrigger(plan);
+  }
+
+  /** An application that wrote the same rows comes first: then nothing can be said about a trigger. */
+  async #checkWritten(plan: StagePlan, since: Snapshot, local: LocalChanges | null): Promise<void> {
+    const checks = written(plan, since, local);
+    const [notInserted = [], refused = [], overtaken = []] = await this.#session.script(
+      checks.notInserted,
+      checks.suppressed,
+      checks.overtaken,
+    );
+    const [missing] = notInserted;
+    const [late = 0] =
+      missing?.['collides'] === 't' ? await this.#session.counts(insertMissing(plan, false)) : [];
+    if (overtaken.length > 0 || late > 0) throw this.#givenWay(plan);
+    if (refused.length > 0) throw this.#refusedByTrigger(plan);
+    if (missing !== undefined && !plan.table.firesInReplicaRole) throw this.#givenWay(plan);
+  }
+
+  #refusedByTrigger({ table }: StagePlan): ReplicationError {
+    return new ReplicationError('row_refused_by_trigger', {
+      message: `${this.#session.label}: a trigger or rule of ${formatRelation(table.relation)} that is enabled as ALWAYS or REPLICA suppressed a replicated row, or changed its key.`,
+      facts: { database: this.#session.label, table: table.relation.name },
+    });
+  }
+
+  #givenWay(plan: StagePlan): ReplicationError {
+    return new ReplicationError('given_way', {
       message: `${this.#session.label}: an application wrote rows of ${formatRelation(plan.table.relation)} at the same moment.`,
       facts: { database: this.#session.label, table: plan.table.relation.name },
     });

@@ -8,7 +8,7 @@ import type { DatabaseId, DatabaseName } from '../../model/topology.ts';
 import { prefers, type Strategy } from './strategy.ts';
 
 /** A change of a row: where it was made, by which transaction, and when that transaction started. */
-export interface RowVersion {
+interface RowVersion {
   readonly origin: DatabaseId;
   readonly originName: DatabaseName;
   /** 64-bit transaction id on the origin. */

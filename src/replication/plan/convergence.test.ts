@@ -165,8 +165,10 @@ class Model {
   /** A round that writes the target. Its snapshots of the two sources are not taken at the same moment. */
   targetRound(isBusy: boolean): void {
     const first = this.sources[0];
-    if (isBusy && this.chance(0.3))
-      this.chance(0.5) ? this.write() : this.round([this.chance(0.7), this.chance(0.7)], false);
+    if (isBusy && this.chance(0.3)) {
+      if (this.chance(0.5)) this.write();
+      else this.round([this.chance(0.7), this.chance(0.7)], false);
+    }
     const snapshots = [first, this.sources[1]] as const;
     const isNew = ([0, 1] as const).some((index) =>
       this.#hasNews(snapshots[index], this.target.knows[index]),

@@ -4,6 +4,7 @@
  * A round trusts it only as far as the fingerprints read in its own snapshot agree; after any failure it is thrown
  * away and read anew, so a schema change is noticed on whichever side it happens.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { readCaptured } from '../../connectors/postgres/capture.ts';
 import { type Fingerprint, readFingerprints } from '../../connectors/postgres/fingerprint.ts';
 import { readTables } from '../../connectors/postgres/introspect.ts';
@@ -45,7 +46,7 @@ export const readCatalog = async (
     if (!options.isSource) return { id: relation.id, table, shape: null };
     const capture = captured.get(relation.id);
     const keyColumns = table.key.columns.map(({ name }) => name);
-    if (capture === undefined || capture.keyColumns.join() !== keyColumns.join())
+    if (capture === undefined || !isDeepStrictEqual(capture.keyColumns, keyColumns))
       throw notCaptured(session, table);
     return { id: relation.id, table, shape: capture.shape };
   });

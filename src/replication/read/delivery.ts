@@ -2,6 +2,7 @@
  * What one database gets in a round: from which source, which tables, the changed rows or all of them, and which
  * positions it will have afterwards.
  */
+import type { LocalChanges } from '../../connectors/postgres/contest.ts';
 import type { EntryScope, Peer } from '../../connectors/postgres/entries.ts';
 import { earliest, type Position, type Snapshot } from '../../connectors/postgres/position.ts';
 import {
@@ -38,7 +39,7 @@ export interface TableDelivery {
   readonly plan: StagePlan;
   readonly streams: readonly RowStream[];
   /** The written database's own changes that another source does not know; null where it has none by its role. */
-  readonly local: { readonly scope: EntryScope; readonly truncation: BaseVersion | null } | null;
+  readonly local: LocalChanges | null;
   /** Skip the whole table if it has rows already: `onetimecopy=2`. */
   readonly onlyIfEmpty: boolean;
 }
@@ -134,13 +135,14 @@ const positionOf = ({ positions, member }: PlanOptions, source: Database): Posit
 };
 
 /** What a database that is a source itself has changed and some other source does not know. */
-const readOwnChanges = async (
-  options: PlanOptions,
-): Promise<{
+interface OwnChanges {
   readonly source: OpenSource;
   readonly changes: ReadonlyMap<RelationId, TableChanges>;
   readonly peers: readonly Peer[];
-} | null> => {
+}
+
+/** Null for a database that is no source. */
+const readOwnChanges = async (options: PlanOptions): Promise<OwnChanges | null> => {
   const source = options.sources.find(({ database }) => database.id === options.member.database.id);
   if (source === undefined) return null;
   const peers = peersOf(options, source);
@@ -174,7 +176,7 @@ const planTable = (input: {
   readonly id: RelationId;
   readonly read: readonly SourceChanges[];
   readonly copied: SourceChanges | null;
-  readonly own: Awaited<ReturnType<typeof readOwnChanges>>;
+  readonly own: OwnChanges | null;
 }): TableDelivery[] => {
   const { options, id, read, copied, own } = input;
   const target = options.catalog.tables.get(id);
@@ -221,11 +223,7 @@ const planStream = (
   };
 };
 
-const localChanges = (
-  options: PlanOptions,
-  target: CatalogTable,
-  own: NonNullable<Awaited<ReturnType<typeof readOwnChanges>>>,
-): NonNullable<TableDelivery['local']> => {
+const localChanges = (options: PlanOptions, target: CatalogTable, own: OwnChanges): LocalChanges => {
   const change = own.changes.get(target.id);
   return {
     scope: scopeOf({
