@@ -117,8 +117,8 @@ export class Session implements AsyncDisposable {
     return stream;
   }
 
-  /** `copy … from stdin`. */
-  copyIn(statement: Sql): Writable {
+  /** `copy … from stdin`; when it has finished, `rowCount` says how many rows the server took. */
+  copyIn(statement: Sql): Writable & { readonly rowCount: number } {
     return this.#client.query(copyFrom(statement.inlined()));
   }
 

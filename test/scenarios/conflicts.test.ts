@@ -143,3 +143,20 @@ describe('the position', () => {
     await gang.expectEqual();
   });
 });
+
+it('a target does not hold a truncation against a row that was inserted with knowledge of it', async () => {
+  await using gang = await createGang({
+    roles: { A: 'source', B: 'source', C: 'target' },
+    schema,
+    tables: ['orders'],
+    options: { conflictStrategy: 'A B' },
+  });
+  await gang.run('A', `insert into orders values (5, 'old')`);
+  await gang.settle();
+  await gang.run('A', 'truncate orders');
+  await gang.round();
+  await gang.run('B', `insert into orders values (5, 'new')`);
+  await gang.round('C');
+  expect(await gang.rows('C', 'orders')).toEqual(['(5,new)']);
+  await gang.expectEqual();
+});

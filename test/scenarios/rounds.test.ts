@@ -71,7 +71,9 @@ describe('one source, one target', () => {
       options: { onetimecopy: 1, copyGeneration: 1 },
     });
     await gang.run('A', `delete from orders where id = 7`);
-    expect(await gang.round('B')).toMatchObject({ B: { kind: 'good', isCopy: true } });
+    expect(await gang.round('B')).toMatchObject({
+      B: { kind: 'good', isCopy: true, applied: { inserted: 999 } },
+    });
     await gang.run('A', `update orders set note = 'later' where id = 8`);
     await gang.expectEqual();
     expect(await gang.rows('B', 'orders')).toHaveLength(999);

@@ -110,7 +110,7 @@ export const stageAbsentRows = (
     readonly src: number;
     readonly oxid: string;
     readonly at: string;
-    readonly knows: readonly number[];
+    readonly knows: Sql;
   } | null,
 ): Sql => {
   const keys = sql.join(plan.key.columns.map((_, index) => deltaColumn(index)));
@@ -122,7 +122,7 @@ export const stageAbsentRows = (
     version === null
       ? sql.empty
       : sql`${version.src}::integer, ${version.src}::integer, ${version.oxid}::xid8, ${version.at}::timestamptz,
-            ${version.knows}::integer[],`;
+            ${version.knows},`;
   const fromThere = version === null ? sql`true` : sql`s.src = ${version.src}::integer`;
   return sql`
     insert into ${plan.stage} (${names} ${keys}, present)

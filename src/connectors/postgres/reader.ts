@@ -284,7 +284,7 @@ const selectRewritten = (oids: readonly string[]): Sql => sql`
     join pg_catalog.pg_class c on c.oid = part.relid
    where c.relfilenode <> coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)`;
 
-const tableAltered = ({ relation }: Table): ReplicationError =>
+export const tableAltered = ({ relation }: Table): ReplicationError =>
   new ReplicationError('table_altered', {
     message: `Table ${formatRelation(relation)} was altered or rewritten; it is read again as it is now.`,
     facts: { table: formatRelation(relation) },

@@ -25,9 +25,12 @@ import {
   updateChanged,
 } from './apply.ts';
 import { contestedRows, type ContestedVersion, decodeContested, type LocalChanges } from './contest.ts';
+import { readFingerprints } from './fingerprint.ts';
 import { movePosition, type Position, type Snapshot } from './position.ts';
+import { tableAltered } from './reader.ts';
 import { advanceSequence, isFurther, readSequences, type SequenceValue } from './sequences.ts';
 import { createStage, stagedColumnNames, type StagePlan } from './stage.ts';
+import type { Table } from './table.ts';
 import { suppressed, written } from './verify.ts';
 
 /** What a round has written to one table. */
@@ -94,7 +97,7 @@ export class PostgresWriter {
   /** Fills the stage with rows, which are asked for when there is something to take them. `onBytes` is told how many bytes have passed. */
   async load(plan: StagePlan, rows: () => Readable, onBytes: (bytes: number) => void): Promise<void> {
     await this.#ensureStage(plan);
-    const bytes = await this.#copy(
+    const { bytes } = await this.#copy(
       rows,
       sql`copy ${plan.stage} (${stagedColumnNames(plan)}) from stdin with (format binary)`,
       onBytes,
@@ -102,15 +105,16 @@ export class PostgresWriter {
     if (bytes > analyzeBytesMin) await this.#session.script(sql`analyze ${plan.stage}`);
   }
 
-  /** Fills an empty table. */
-  async loadTable(plan: StagePlan, rows: () => Readable, onBytes: (bytes: number) => void): Promise<void> {
+  /** Fills an empty table. Returns how many rows it has now. */
+  async loadTable(plan: StagePlan, rows: () => Readable, onBytes: (bytes: number) => void): Promise<number> {
     const columns = sql.join(plan.columns.map(({ name }) => sql.id(name)));
     const { schema, name } = plan.table.relation;
-    await this.#copy(
+    const { rowCount } = await this.#copy(
       rows,
       sql`copy ${sql.id(schema, name)} (${columns}) from stdin with (format binary)`,
       onBytes,
     );
+    return rowCount;
   }
 
   /** After a whole table was staged: the rows that the source does not have are staged as gone. */
@@ -193,6 +197,18 @@ export class PostgresWriter {
     return behind.length;
   }
 
+  /**
+   * The tables and the types inside them are still what the rows were staged for. Last before the commit: from our first
+   * write on nobody makes a trigger.
+   * @throws ReplicationError `table_altered`
+   */
+  async checkUnaltered(tables: readonly Table[]): Promise<void> {
+    const oids = tables.map(({ oid }) => oid);
+    const now = await readFingerprints(this.#session, this.#schema, oids);
+    const altered = tables.find(({ oid, fingerprint }) => now.get(oid)?.table !== fingerprint);
+    if (altered !== undefined) throw tableAltered(altered);
+  }
+
   async commit(): Promise<void> {
     await this.#session.script(sql`commit`);
   }
@@ -232,14 +248,19 @@ export class PostgresWriter {
     this.#session.memory.set(name, definition.inlined());
   }
 
-  async #copy(rows: () => Readable, statement: Sql, onBytes: (bytes: number) => void): Promise<number> {
+  async #copy(
+    rows: () => Readable,
+    statement: Sql,
+    onBytes: (bytes: number) => void,
+  ): Promise<{ readonly bytes: number; readonly rowCount: number }> {
     const counter = new ByteCounter(onBytes);
     try {
-      await pipeline(rows(), counter, this.#session.copyIn(statement));
+      const taker = this.#session.copyIn(statement);
+      await pipeline(rows(), counter, taker);
+      return { bytes: counter.bytes, rowCount: taker.rowCount };
     } catch (error) {
       throw failureOf(error, this.#session.label);
     }
-    return counter.bytes;
   }
 
   /** Values that change places between rows collide on the way; then the rows are taken out and put back. */

@@ -1,6 +1,6 @@
 /** A written database in a round: filled stage by stage while the sources are open, then applied in one go. */
 import { recordConflicts, markLost, relayVersions } from '../../connectors/postgres/contest.ts';
-import { copyVersion } from '../../connectors/postgres/reader.ts';
+import { copyVersion, knowersOfBase } from '../../connectors/postgres/reader.ts';
 import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
 import { type AppliedRows, PostgresWriter } from '../../connectors/postgres/writer.ts';
 import type { Sql } from '../../pg/sql.ts';
@@ -14,8 +14,10 @@ import { decide } from './decide.ts';
 export interface Destination {
   readonly writer: PostgresWriter;
   readonly lease: Lease;
-  /** The tables that were staged; those that were filled directly need no more. */
+  /** The tables that were staged; those that were empty have been filled and need no more. */
   readonly staged: readonly TableDelivery[];
+  /** How many rows empty tables were filled with. */
+  readonly filledRowCount: number;
 }
 
 export type AppliedCounts = AppliedRows & { readonly conflicts: number };
@@ -35,6 +37,7 @@ export const loadRound = async ({ context, delivery, lease }: LoadOptions): Prom
   try {
     await writer.begin();
     const staged: TableDelivery[] = [];
+    let filledRowCount = 0;
     let bytes = 0;
     for (const [index, table] of delivery.tables.entries()) {
       const report = (more: number): void => {
@@ -47,9 +50,13 @@ export const loadRound = async ({ context, delivery, lease }: LoadOptions): Prom
           bytes,
         });
       };
-      if (await loadTable({ writer, delivery, table, report })) staged.push(table);
+      const rowCount = await fillEmptyTable({ writer, delivery, table, report });
+      filledRowCount += rowCount ?? 0;
+      if (rowCount !== null) continue;
+      await stageTable({ writer, delivery, table, report });
+      staged.push(table);
     }
-    return { writer, lease, staged };
+    return { writer, lease, staged, filledRowCount };
   } catch (error) {
     lease.discard();
     throw error;
@@ -63,20 +70,20 @@ interface TableLoad {
   readonly report: (bytes: number) => void;
 }
 
-/** @returns whether the table was staged */
-const loadTable = async ({ writer, delivery, table, report }: TableLoad): Promise<boolean> => {
+/** The short way of a copy: straight into the table. Null where that way is not open, and nothing was done. */
+const fillEmptyTable = async ({ writer, delivery, table, report }: TableLoad): Promise<number | null> => {
   const { plan, streams } = table;
-  const isWhole = streams.some(({ base }) => base === copyVersion);
-  const isEmpty = isWhole && (await writer.isEmpty(plan));
-  const isDirect =
-    isEmpty && delivery.member.role === 'target' && streams.length === 1 && plan.fitsTableDirectly;
-  const [only] = streams;
-  if (isDirect && only !== undefined) {
-    await writer.loadTable(plan, () => only.source.reader.wholeTable(only.table, plan), report);
-    return false;
-  }
-  for (const stream of streams) await loadStream({ writer, delivery, table, report }, stream, isEmpty);
-  return true;
+  const [only, ...others] = streams;
+  const isOpen = delivery.member.role === 'target' && others.length === 0 && plan.fitsTableDirectly;
+  if (only?.base !== copyVersion || !isOpen || !(await writer.isEmpty(plan))) return null;
+  return writer.loadTable(plan, () => only.source.reader.wholeTable(only.table, plan), report);
+};
+
+const stageTable = async (load: TableLoad): Promise<void> => {
+  const { writer, table } = load;
+  const isCopied = table.streams.some(({ base }) => base === copyVersion);
+  const isEmpty = isCopied && table.onlyIfEmpty && (await writer.isEmpty(table.plan));
+  for (const stream of table.streams) await loadStream(load, stream, isEmpty);
 };
 
 const loadStream = async (
@@ -96,18 +103,9 @@ const loadStream = async (
   };
   await writer.load(plan, () => stream.source.reader.rows(request), report);
   if (base === null) return;
-  const { holder, peers } = stream.scope;
-  await writer.stageAbsentRows(
-    plan,
-    plan.isArbitrated
-      ? {
-          src: holder,
-          oxid: base.xid,
-          at: base.at,
-          knows: base === copyVersion ? [holder, ...peers.map(({ id }) => id)] : [holder],
-        }
-      : null,
-  );
+  const { scope } = stream;
+  const version = { src: scope.holder, oxid: base.xid, at: base.at, knows: knowersOfBase(scope, base) };
+  await writer.stageAbsentRows(plan, plan.isArbitrated ? version : null);
 };
 
 interface ApplyOptions {
@@ -120,13 +118,12 @@ interface ApplyOptions {
 /** Applies what was staged and commits. The connection is given up after a failure: its state is not known. */
 export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> => {
   const { context, delivery, destination, sequences } = options;
-  const { writer, lease, staged } = destination;
+  const { writer, lease, staged, filledRowCount } = destination;
   try {
     const moved = delivery.nextPositions.filter((position) => isRead(delivery, position.source, context));
     await writer.movePositions(context.sync.id, moved);
     const since = await writer.lock(staged.map(({ plan }) => plan));
-    const counts: AppliedCounts = { inserted: 0, updated: 0, deleted: 0, conflicts: 0 };
-    let total = counts;
+    let total: AppliedCounts = { inserted: filledRowCount, updated: 0, deleted: 0, conflicts: 0 };
     for (const table of staged) {
       const conflicts = isContestable(table) ? await settleContests(options, table, since) : 0;
       const applied = await writer.apply(table.plan, since, table.local);
@@ -138,6 +135,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
       };
     }
     await writer.advanceSequences(sequences);
+    await writer.checkUnaltered(delivery.tables.map(({ plan }) => plan.table));
     await writer.commit();
     return total;
   } catch (error) {
