@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keyTypeOf, transportOf, type TypeFacts } from './column-type.ts';
+import { compositesOf, keyTypeOf, storedTypeOf, transportOf, type TypeFacts } from './column-type.ts';
 
 const facts = (name: string, change: Partial<TypeFacts> = {}): TypeFacts => ({
   oid: name,
@@ -23,7 +23,25 @@ const types = new Map(
     facts('xml[]', { kind: 'array', components: ['xml'] }),
     facts('public.mood', { kind: 'enum', isBuiltIn: false }),
     facts('public.mood[]', { kind: 'array', isBuiltIn: false, components: ['public.mood'] }),
-    facts('public.price', { kind: 'domain', isBuiltIn: false, components: ['numeric'] }),
+    facts('public.price', {
+      kind: 'domain',
+      isBuiltIn: false,
+      components: ['numeric'],
+      typeBelow: 'numeric(10,2)',
+    }),
+    facts('public.low_price', {
+      kind: 'domain',
+      isBuiltIn: false,
+      components: ['public.price'],
+      typeBelow: 'public.price',
+    }),
+    facts('public.item', {
+      kind: 'composite',
+      isBuiltIn: false,
+      components: ['public.price', 'public.item[]'],
+      attributes: [{ name: 'p', type: 'public.price' }],
+    }),
+    facts('public.item[]', { kind: 'array', isBuiltIn: false, components: ['public.item'] }),
     facts('public.citext', { isBuiltIn: false }),
   ].map((type) => [type.oid, type]),
 );
@@ -72,4 +90,15 @@ test('a delta keeps a key in the widest type of its family, with the collation o
   });
   const collation = { name: 'pg_catalog."C"', isDeterministic: true };
   expect(keyTypeOf('text', types, collation).suffix).toBe(' collate pg_catalog."C"');
+});
+
+test('a column stores what its type stores below all domains', () => {
+  expect(storedTypeOf('public.low_price', 'public.low_price', types)).toBe('numeric(10,2)');
+  expect(storedTypeOf('numeric', 'numeric(8,3)', types)).toBe('numeric(8,3)');
+});
+
+test('composite types are found inside others, once each', () => {
+  const item = { name: 'public.item', attributes: [{ name: 'p', type: 'public.price' }] };
+  expect(compositesOf('public.item[]', types)).toEqual([item]);
+  expect(compositesOf('public.low_price', types)).toEqual([]);
 });

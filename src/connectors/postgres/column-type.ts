@@ -5,7 +5,6 @@
  * Pure: the facts are read by `catalogue.ts`. All names of types are as `format_type` writes them under
  * `search_path = pg_catalog`, so every other schema is written out.
  */
-
 import type { Attribute, CompositeType } from './composite.ts';
 
 export interface TypeFacts {
