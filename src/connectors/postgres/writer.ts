@@ -6,39 +6,19 @@
  * their own changes are looked at, so what is decided is decided on what is there; rows that nobody could lock because
  * they did not exist are looked at again after they have been inserted.
  */
-import type { Readable } from 'node:stream';
-import { Transform, type TransformCallback } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { isReplicationError, ReplicationError } from '../../model/errors.ts';
-import { formatRelation, type RelationName, type SyncId } from '../../model/topology.ts';
-import { failureOf } from '../../pg/failure.ts';
+import type { RelationName, SyncId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
-import {
-  deferrableCollisions,
-  deleteGone,
-  deleteStaged,
-  insertMissing,
-  lockRows,
-  needsReplacement,
-  stageAbsentRows,
-  updateChanged,
-} from './apply.ts';
+import { lockRows, stageAbsentRows } from './apply.ts';
+import type { ApplyContext } from './apply-stage.ts';
 import { contestedRows, type ContestedVersion, decodeContested, type LocalChanges } from './contest.ts';
 import { readFingerprints } from './fingerprint.ts';
 import { movePosition, type Position, type Snapshot } from './position.ts';
 import { tableAltered } from './reader.ts';
 import { advanceSequence, isFurther, readSequences, type SequenceValue } from './sequences.ts';
-import { createStage, stagedColumnNames, type StagePlan } from './stage.ts';
+import type { StagePlan } from './stage.ts';
 import type { Table } from './table.ts';
-import { suppressed, written } from './verify.ts';
-
-/** What a round has written to one table. */
-export interface AppliedRows {
-  readonly inserted: number;
-  readonly updated: number;
-  readonly deleted: number;
-}
 
 export interface WriterOptions {
   readonly schema: string;
@@ -50,8 +30,6 @@ export interface WriterOptions {
 const lockTimeoutMs = 400;
 /** A worker that dies half-way must not hold locks and fence for longer than this. */
 const idleInTransactionTimeoutMs = 60_000;
-/** Above this a stage is analyzed, so that no plan is made for an empty table. */
-const analyzeBytesMin = 500_000;
 const contestedPageSize = 2_000;
 
 export class PostgresWriter {
@@ -92,29 +70,6 @@ export class PostgresWriter {
       sql`select not exists (select from ${sql.id(schema, name)}) as is_empty`,
     );
     return row?.['is_empty'] === 't';
-  }
-
-  /** Fills the stage with rows, which are asked for when there is something to take them. `onBytes` is told how many bytes have passed. */
-  async load(plan: StagePlan, rows: () => Readable, onBytes: (bytes: number) => void): Promise<void> {
-    await this.#ensureStage(plan);
-    const { bytes } = await this.#copy(
-      rows,
-      sql`copy ${plan.stage} (${stagedColumnNames(plan)}) from stdin with (format binary)`,
-      onBytes,
-    );
-    if (bytes > analyzeBytesMin) await this.#session.script(sql`analyze ${plan.stage}`);
-  }
-
-  /** Fills an empty table. Returns how many rows it has now. */
-  async loadTable(plan: StagePlan, rows: () => Readable, onBytes: (bytes: number) => void): Promise<number> {
-    const columns = sql.join(plan.columns.map(({ name }) => sql.id(name)));
-    const { schema, name } = plan.table.relation;
-    const { rowCount } = await this.#copy(
-      rows,
-      sql`copy ${sql.id(schema, name)} (${columns}) from stdin with (format binary)`,
-      onBytes,
-    );
-    return rowCount;
   }
 
   /** After a whole table was staged: the rows that the source does not have are staged as gone. */
@@ -172,17 +127,9 @@ export class PostgresWriter {
     return statements.length === 0 ? [] : this.#session.counts(...statements);
   }
 
-  /**
-   * Applies what is staged and not lost.
-   * @param since the snapshot that `lock` returned
-   * @throws ReplicationError `unique_conflict`, `row_refused`, `row_refused_by_trigger`, `given_way` and what else the server says
-   */
-  async apply(plan: StagePlan, since: Snapshot, local: LocalChanges | null): Promise<AppliedRows> {
-    const applied = needsReplacement(plan) ? await this.#replace(plan) : await this.#update(plan);
-    await this.#checkDeferrable(plan);
-    if (this.#hasWriters) await this.#checkWritten(plan, since, local);
-    else if (plan.table.firesInReplicaRole) await this.#checkSuppressed(plan);
-    return applied;
+  /** What `applyStage` needs to know of this transaction. */
+  applyContext(plan: StagePlan, since: Snapshot, local: LocalChanges | null): ApplyContext {
+    return { session: this.#session, plan, hasWriters: this.#hasWriters, since, local };
   }
 
   /** Brings the sequences forward to the values wanted; those that are there already stay. */
@@ -234,129 +181,5 @@ export class PostgresWriter {
     } catch (error) {
       if (!isReplicationError(error, 'privilege_missing')) throw error;
     }
-  }
-
-  async #ensureStage(plan: StagePlan): Promise<void> {
-    const name = `stage_${plan.id}`;
-    const definition = createStage(plan);
-    const known = this.#session.memory.get(name);
-    if (known === definition.inlined()) return;
-    await this.#session.script(
-      ...(known === undefined ? [] : [sql`drop table if exists ${plan.stage}`]),
-      definition,
-    );
-    this.#session.memory.set(name, definition.inlined());
-  }
-
-  async #copy(
-    rows: () => Readable,
-    statement: Sql,
-    onBytes: (bytes: number) => void,
-  ): Promise<{ readonly bytes: number; readonly rowCount: number }> {
-    const counter = new ByteCounter(onBytes);
-    try {
-      const taker = this.#session.copyIn(statement);
-      await pipeline(rows(), counter, taker);
-      return { bytes: counter.bytes, rowCount: taker.rowCount };
-    } catch (error) {
-      throw failureOf(error, this.#session.label);
-    }
-  }
-
-  /** Values that change places between rows collide on the way; then the rows are taken out and put back. */
-  async #update(plan: StagePlan): Promise<AppliedRows> {
-    const updates = updateChanged(plan);
-    try {
-      const [, deleted = 0, ...counts] = await this.#session.counts(
-        sql`savepoint before_apply`,
-        deleteGone(plan),
-        ...updates,
-        insertMissing(plan, this.#hasWriters),
-      );
-      const updated = counts.slice(0, updates.length).reduce((sum, count) => sum + count, 0);
-      return { deleted, updated, inserted: counts.at(-1) ?? 0 };
-    } catch (error) {
-      if (!isReplicationError(error, 'unique_conflict')) throw error;
-      await this.#session.script(sql`rollback to savepoint before_apply`);
-      return this.#replace(plan);
-    }
-  }
-
-  async #replace(plan: StagePlan): Promise<AppliedRows> {
-    const [deleted = 0, inserted = 0] = await this.#session.counts(
-      deleteStaged(plan),
-      insertMissing(plan, false),
-    );
-    return {
-      deleted: Math.max(0, deleted - inserted),
-      updated: Math.min(deleted, inserted),
-      inserted: Math.max(0, inserted - deleted),
-    };
-  }
-
-  async #checkDeferrable(plan: StagePlan): Promise<void> {
-    const checks = deferrableCollisions(plan);
-    if (checks.length === 0) return;
-    const collision = (await this.#session.script(...checks)).flat()[0];
-    if (collision === undefined) return;
-    throw new ReplicationError('unique_conflict', {
-      message: `${this.#session.label}: rows of ${formatRelation(plan.table.relation)} collide on the deferrable constraint ${collision['constraint']}.`,
-      facts: {
-        database: this.#session.label,
-        table: plan.table.relation.name,
-        constraint: collision['constraint'] ?? '',
-      },
-    });
-  }
-
-  async #checkSuppressed(plan: StagePlan): Promise<void> {
-    const [rows = []] = await this.#session.script(suppressed(plan));
-    if (rows.length > 0) throw this.#refusedByTrigger(plan);
-  }
-
-  /** An application that wrote the same rows comes first: then nothing can be said about a trigger. */
-  async #checkWritten(plan: StagePlan, since: Snapshot, local: LocalChanges | null): Promise<void> {
-    const checks = written(plan, since, local);
-    const [notInserted = [], refused = [], overtaken = []] = await this.#session.script(
-      checks.notInserted,
-      checks.suppressed,
-      checks.overtaken,
-    );
-    const [missing] = notInserted;
-    const [late = 0] =
-      missing?.['collides'] === 't' ? await this.#session.counts(insertMissing(plan, false)) : [];
-    if (overtaken.length > 0 || late > 0) throw this.#givenWay(plan);
-    if (refused.length > 0) throw this.#refusedByTrigger(plan);
-    if (missing !== undefined && !plan.table.firesInReplicaRole) throw this.#givenWay(plan);
-  }
-
-  #refusedByTrigger({ table }: StagePlan): ReplicationError {
-    return new ReplicationError('row_refused_by_trigger', {
-      message: `${this.#session.label}: a trigger or rule of ${formatRelation(table.relation)} that is enabled as ALWAYS or REPLICA suppressed a replicated row, or changed its key.`,
-      facts: { database: this.#session.label, table: table.relation.name },
-    });
-  }
-
-  #givenWay(plan: StagePlan): ReplicationError {
-    return new ReplicationError('given_way', {
-      message: `${this.#session.label}: an application wrote rows of ${formatRelation(plan.table.relation)} at the same moment.`,
-      facts: { database: this.#session.label, table: plan.table.relation.name },
-    });
-  }
-}
-
-class ByteCounter extends Transform {
-  bytes = 0;
-  readonly #onBytes: (bytes: number) => void;
-
-  constructor(onBytes: (bytes: number) => void) {
-    super();
-    this.#onBytes = onBytes;
-  }
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.bytes += chunk.length;
-    this.#onBytes(chunk.length);
-    done(null, chunk);
   }
 }

@@ -1,8 +1,11 @@
 /** A written database in a round: filled stage by stage while the sources are open, then applied in one go. */
+import type { Readable } from 'node:stream';
+import { type AppliedRows, applyStage } from '../../connectors/postgres/apply-stage.ts';
 import { recordConflicts, markLost, relayVersions } from '../../connectors/postgres/contest.ts';
+import { fillStage, fillTable } from '../../connectors/postgres/load.ts';
 import { copyVersion, knowersOfBase } from '../../connectors/postgres/reader.ts';
 import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
-import { type AppliedRows, PostgresWriter } from '../../connectors/postgres/writer.ts';
+import { PostgresWriter } from '../../connectors/postgres/writer.ts';
 import type { Sql } from '../../pg/sql.ts';
 import { formatRelation, sources as sourcesOf } from '../../model/topology.ts';
 import type { Lease } from '../../pg/pool.ts';
@@ -76,7 +79,8 @@ const fillEmptyTable = async ({ writer, delivery, table, report }: TableLoad): P
   const [only, ...others] = streams;
   const isOpen = delivery.member.role === 'target' && others.length === 0 && plan.fitsTableDirectly;
   if (only?.base !== copyVersion || !isOpen || !(await writer.isEmpty(plan))) return null;
-  return writer.loadTable(plan, () => only.source.reader.wholeTable(only.table, plan), report);
+  const rows = (): Readable => only.source.reader.wholeTable(only.table, plan);
+  return fillTable(writer.session, plan, { rows, onBytes: report });
 };
 
 const stageTable = async (load: TableLoad): Promise<void> => {
@@ -101,7 +105,7 @@ const loadStream = async (
     base,
     forSource: delivery.member.role === 'source',
   };
-  await writer.load(plan, () => stream.source.reader.rows(request), report);
+  await fillStage(writer.session, plan, { rows: () => stream.source.reader.rows(request), onBytes: report });
   if (base === null) return;
   const { scope } = stream;
   const version = { src: scope.holder, oxid: base.xid, at: base.at, knows: knowersOfBase(scope, base) };
@@ -126,7 +130,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     let total: AppliedCounts = { inserted: filledRowCount, updated: 0, deleted: 0, conflicts: 0 };
     for (const table of staged) {
       const conflicts = isContestable(table) ? await settleContests(options, table, since) : 0;
-      const applied = await writer.apply(table.plan, since, table.local);
+      const applied = await applyStage(writer.applyContext(table.plan, since, table.local));
       total = {
         inserted: total.inserted + applied.inserted,
         updated: total.updated + applied.updated,

@@ -1,0 +1,78 @@
+/**
+ * Rows on their way in: COPY data from a source, passed on as it arrives, into a stage or an empty table.
+ *
+ * Nothing is assembled and nothing is parsed: a row of 50 MB costs what a small one costs (engine rule R8).
+ */
+import { type Readable, Transform, type TransformCallback } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { failureOf } from '../../pg/failure.ts';
+import type { Session } from '../../pg/session.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
+import { createStage, stagedColumnNames, type StagePlan } from './stage.ts';
+
+/** Asked for when there is something to take them: a stream that nobody reads would hold up its session. */
+export interface Incoming {
+  readonly rows: () => Readable;
+  /** Told how many more bytes have passed. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** Above this a stage is analyzed, so that no plan is made for an empty table. */
+const analyzeBytesMin = 500_000;
+
+export const fillStage = async (session: Session, plan: StagePlan, incoming: Incoming): Promise<void> => {
+  await ensureStage(session, plan);
+  const target = sql`copy ${plan.stage} (${stagedColumnNames(plan)}) from stdin with (format binary)`;
+  const { bytes } = await copy(session, target, incoming);
+  if (bytes > analyzeBytesMin) await session.script(sql`analyze ${plan.stage}`);
+};
+
+/** Fills an empty table. Returns how many rows it has now. */
+export const fillTable = async (session: Session, plan: StagePlan, incoming: Incoming): Promise<number> => {
+  const columns = sql.join(plan.columns.map(({ name }) => sql.id(name)));
+  const { schema, name } = plan.table.relation;
+  const target = sql`copy ${sql.id(schema, name)} (${columns}) from stdin with (format binary)`;
+  return (await copy(session, target, incoming)).rowCount;
+};
+
+/** A stage lives as long as its session, and is made anew when the table has changed. */
+const ensureStage = async (session: Session, plan: StagePlan): Promise<void> => {
+  const name = `stage_${plan.id}`;
+  const definition = createStage(plan);
+  const known = session.memory.get(name);
+  if (known === definition.inlined()) return;
+  await session.script(...(known === undefined ? [] : [sql`drop table if exists ${plan.stage}`]), definition);
+  session.memory.set(name, definition.inlined());
+};
+
+interface Copied {
+  readonly bytes: number;
+  readonly rowCount: number;
+}
+
+const copy = async (session: Session, statement: Sql, { rows, onBytes }: Incoming): Promise<Copied> => {
+  const counter = new ByteCounter(onBytes);
+  try {
+    const taker = session.copyIn(statement);
+    await pipeline(rows(), counter, taker);
+    return { bytes: counter.bytes, rowCount: taker.rowCount };
+  } catch (error) {
+    throw failureOf(error, session.label);
+  }
+};
+
+class ByteCounter extends Transform {
+  bytes = 0;
+  readonly #onBytes: (bytes: number) => void;
+
+  constructor(onBytes: (bytes: number) => void) {
+    super();
+    this.#onBytes = onBytes;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.bytes += chunk.length;
+    this.#onBytes(chunk.length);
+    done(null, chunk);
+  }
+}
