@@ -9,6 +9,7 @@ import { isReplicationError } from '../model/errors.ts';
 import { type Command, commandName, ExitCode } from './command.ts';
 import { commands } from './commands/index.ts';
 import { Context } from './context.ts';
+import { withControlAdvice } from './control-advice.ts';
 import { findNoun, type Noun, readNoun } from './grammar/nouns.ts';
 import { usageError } from './grammar/usage.ts';
 import { readVerb } from './grammar/verbs.ts';
@@ -59,7 +60,11 @@ const dispatch = async (program: Program, { options, words, out }: Line): Promis
   checkOptions(options, command.options ?? [], commandName(command));
   const loadOwnConfig = () => loadConfig(configSources(program, { options, command }));
   await using context = new Context({ options, out, loadConfig: loadOwnConfig, signal: interruption() });
-  return await command.execute(remaining, context);
+  try {
+    return await command.execute(remaining, context);
+  } catch (error) {
+    throw withControlAdvice(error, verb);
+  }
 };
 
 const version = (): string => {

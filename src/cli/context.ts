@@ -7,6 +7,9 @@ import type { Session } from '../pg/session.ts';
 import type { Options } from './options.ts';
 import type { Output } from './output.ts';
 
+/** How failures name the control database, in their sentence and in their facts. */
+export const controlLabel = 'the control database';
+
 export interface Surroundings {
   readonly options: Options;
   readonly out: Output;
@@ -45,7 +48,7 @@ export class Context implements AsyncDisposable {
   /** The control database itself, for `install`; the caller closes it. */
   async connectControl(): Promise<Session> {
     const control = controlOf(await this.config());
-    return connect(control, { label: 'the control database', applicationName: 'tahr' });
+    return connect(control, { label: controlLabel, applicationName: 'tahr' });
   }
 
   /** A database of the installation; the caller closes the session. */

@@ -14,6 +14,7 @@ import {
 import { type Database, formatRelation, type SyncId } from '../model/topology.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Catalog, CatalogTable } from '../replication/read/catalog.ts';
+import { forEachInTurn } from './background.ts';
 import type { Databases } from './databases.ts';
 import type { Lane } from './lane.ts';
 
@@ -60,13 +61,14 @@ export class CatalogueWatch {
 
   async look(): Promise<void> {
     const { databases, schema } = this.#options;
-    for (const [id, watched] of Map.groupBy(this.#watched.values(), ({ database }) => database.id)) {
-      if (!databases.isUp(id)) continue;
+    const byDatabase = Map.groupBy(this.#watched.values(), ({ database }) => database.id);
+    await forEachInTurn(byDatabase, async ([id, watched]) => {
+      if (!databases.isUp(id)) return;
       await using lease = await databases.borrow(id);
       const oids = watched.map(({ table }) => table.table.oid);
       const now = await readFingerprints(lease.session, schema, oids);
       for (const one of watched) this.#look(one, now.get(one.table.table.oid));
-    }
+    });
   }
 
   #look(before: Watched, now: Fingerprint | undefined): void {

@@ -1,8 +1,13 @@
 /** Moves decided conflicts from the databases on which they were recorded to the conflict log of the control store. */
 import { appendConflicts } from '../control/conflict-log.ts';
 import type { ControlStore } from '../control/store.ts';
-import { deleteConflicts, readConflicts } from '../connectors/postgres/conflict-outbox.ts';
+import {
+  deleteConflicts,
+  type OutgoingConflict,
+  readConflicts,
+} from '../connectors/postgres/conflict-outbox.ts';
 import { type Database, sources, type SyncDefinition, type SyncId } from '../model/topology.ts';
+import { forEachInTurn } from './background.ts';
 import type { Databases } from './databases.ts';
 
 export interface ConflictShipping {
@@ -12,9 +17,9 @@ export interface ConflictShipping {
   readonly syncs: readonly SyncDefinition[];
 }
 
-const pageSize = 1_000;
+const page = { countMax: 1_000, bytesMax: 8 * 2 ** 20 };
 
-/** Everything that is there now, from the databases that can be reached. */
+/** Everything that is there now, from the databases that can be reached. One that fails does not keep the others waiting. */
 export const shipConflicts = async (shipping: ConflictShipping): Promise<void> => {
   const syncs = new Map<Database['id'], { database: Database; ids: SyncId[] }>();
   // With one source there are no two versions that know nothing of each other.
@@ -24,9 +29,9 @@ export const shipConflicts = async (shipping: ConflictShipping): Promise<void> =
       syncs.set(database.id, { database, ids: [...known.ids, sync.id] });
     }
   }
-  for (const { database, ids } of syncs.values()) {
+  await forEachInTurn(syncs.values(), async ({ database, ids }) => {
     if (shipping.databases.isUp(database.id)) await shipFrom(shipping, database, ids);
-  }
+  });
 };
 
 const shipFrom = async (
@@ -35,10 +40,8 @@ const shipFrom = async (
   syncs: readonly SyncId[],
 ): Promise<void> => {
   await using lease = await databases.borrow(database.id);
-  for (let count = pageSize; count === pageSize; ) {
-    const conflicts = await readConflicts(lease.session, { schema, syncs, limit: pageSize });
-    count = conflicts.length;
-    if (count === 0) return;
+  const next = (): Promise<OutgoingConflict[]> => readConflicts(lease.session, { schema, syncs, ...page });
+  for (let conflicts = await next(); conflicts.length > 0; conflicts = await next()) {
     await store.transaction((db) => appendConflicts(db, { database: database.name, conflicts }));
     await deleteConflicts(lease.session, { schema, ids: conflicts.map(({ id }) => id) });
   }

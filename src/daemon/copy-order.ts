@@ -1,11 +1,11 @@
 /**
- * Who of a gang is written in a round: while some lack the copy that was asked for, only those. So the others do not wait
- * in a transaction for the copy of a neighbour.
+ * Who of a gang is written in a round after a copy was asked for: first the source of the copy alone, which takes note; then those
+ * that are copied to, so that the others do not wait in a transaction for the copy of a neighbour; then all.
  */
 import { readPositions } from '../connectors/postgres/position.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
 import type { Lease } from '../pg/pool.ts';
-import { needsCopy } from '../replication/read/delivery.ts';
+import { isBehindCopy, needsCopy } from '../replication/read/delivery.ts';
 
 interface Surroundings {
   readonly schema: string;
@@ -18,11 +18,13 @@ export const copiedFirst = async (
   { schema, borrow }: Surroundings,
 ): Promise<readonly Member[]> => {
   if (sync.onetimecopy === 0) return present;
-  const lacking: Member[] = [];
+  const behind: Member[] = [];
   for (const member of present) {
     await using lease = await borrow(member.database.id);
     const positions = await readPositions(lease.session, schema, sync.id);
-    if (needsCopy(sync, member.database, positions)) lacking.push(member);
+    if (!isBehindCopy(sync, positions)) continue;
+    if (!needsCopy(sync, member.database, positions)) return [member];
+    behind.push(member);
   }
-  return lacking.length === 0 ? present : lacking;
+  return behind.length === 0 ? present : behind;
 };

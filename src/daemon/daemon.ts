@@ -13,6 +13,7 @@ import { isReplicationError } from '../model/errors.ts';
 import { connect } from '../pg/conninfo.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { inBackground } from './background.ts';
 import { shipConflicts } from './conflict-shipper.ts';
 import { ControlWriter } from './control-writer.ts';
 import { Databases } from './databases.ts';
@@ -97,7 +98,10 @@ const replicate = async ({ store, registration, log, clock, random, signal }: Wi
     clock,
     random,
     log,
-    onState: (database) => void databases.check(database),
+    onState: (database) => {
+      supervisor.watchChanged(database);
+      void inBackground('looking for a database', () => databases.check(database), log);
+    },
     onChange: (database, tables) => supervisor.wake(database, tables),
   });
   const ship = () => shipConflicts({ store, databases, schema, syncs: supervisor.definitions });
@@ -106,6 +110,7 @@ const replicate = async ({ store, registration, log, clock, random, signal }: Wi
     watchers,
     schema,
     databases,
+    watchProblemOf: (database) => watchers.problemOf(database),
     gate: new RoundGate(),
     board,
     clock,
@@ -113,11 +118,15 @@ const replicate = async ({ store, registration, log, clock, random, signal }: Wi
     log,
     write,
   });
+  databases.onChange((database) => {
+    if (databases.isUp(database)) watchers.hurry(database);
+  });
   const kicks = new KickDesk({
     store,
     write,
     flush: () => writer.flush(),
     kick: (sync) => supervisor.kick(sync),
+    log,
   });
   const maintenance = new Maintenance({ schema, databases, clock, log });
 
@@ -136,12 +145,12 @@ const replicate = async ({ store, registration, log, clock, random, signal }: Wi
     stop: [beat],
     reconnected: [() => supervisor.refresh(), () => kicks.look()],
   };
-  const tried = (work: Promise<void>): Promise<void> =>
-    work.catch((error: unknown) => log.warn('the control database could not be read', { error }));
   // What fails here is done again by the clock.
-  await tried(store.listen((event) => reactions[event].forEach((react) => void tried(react()))));
-  await tried(supervisor.refresh());
-  await tried(kicks.look());
+  const tried = (work: () => Promise<void>): Promise<void> =>
+    inBackground('reading the control database', work, log);
+  await tried(() => store.listen((event) => reactions[event].forEach((react) => void tried(react))));
+  await tried(() => supervisor.refresh());
+  await tried(() => kicks.look());
 
   const periodic: Periodic[] = [
     { name: 'the heartbeat', everyMs: heartbeatEveryMs, work: beat },

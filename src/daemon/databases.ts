@@ -11,6 +11,7 @@ import { createPool, type Lease, type Pool } from '../pg/pool.ts';
 import { createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { inBackground } from './background.ts';
 import { sessionsMax } from './round-gate.ts';
 
 export interface Problem {
@@ -153,17 +154,18 @@ export class Databases {
     known.problem = error === null ? null : { error, since: before?.since ?? clock.now() };
     if (error === null) log.info('database answers again', { database });
     else if (before?.error.code !== error.code) log.warn('database cannot be used', { database, error });
-    if (before === null) void this.#probe(known);
+    if (before === null) void inBackground('probing a database', () => this.#probe(known), log);
     if (error === null || before === null)
       for (const listener of this.#listeners) listener(known.database.id);
   }
 
   async #probe(known: Known): Promise<void> {
-    const { clock, random } = this.#options;
+    const { clock, random, log } = this.#options;
     const backoff = createBackoff({ firstMs: probeFirstMs, lastMs: probeLastMs, random });
     while (known.problem !== null && !known.use.signal.aborted) {
       await clock.sleep(backoff.next(), known.use.signal);
-      if (!known.use.signal.aborted) await this.check(known.database.id);
+      if (known.use.signal.aborted) return;
+      await inBackground('probing a database', () => this.check(known.database.id), log);
     }
   }
 }

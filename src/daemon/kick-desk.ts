@@ -13,13 +13,17 @@ import {
 import type { ControlStore } from '../control/store.ts';
 import type { SyncId } from '../model/topology.ts';
 import type { Db } from '../control/db.ts';
+import type { Log } from '../runtime/log.ts';
+import { inBackground } from './background.ts';
 
 export interface KickDeskOptions {
   readonly store: ControlStore;
   /** Written now, or when the control store is back. */
   readonly write: (work: (db: Db) => Promise<void>) => void;
   readonly flush: () => Promise<void>;
+  /** Rejects when the control store cannot say what there is to run. */
   readonly kick: (sync: SyncId) => Promise<KickOutcome>;
+  readonly log: Log;
 }
 
 export class KickDesk {
@@ -32,27 +36,43 @@ export class KickDesk {
 
   /** Takes up what is pending; returns before it is answered. */
   async look(): Promise<void> {
-    const { store } = this.#options;
+    const { store, log } = this.#options;
     const kicks = (await store.transaction(pendingKicks)).filter(({ id }) => !this.#atWork.has(id));
     if (kicks.length === 0) return;
     for (const { id } of kicks) this.#atWork.add(id);
     try {
       await store.transaction((db) => startKicks(db, idsOf(kicks)));
     } catch (error) {
-      for (const { id } of kicks) this.#atWork.delete(id);
+      this.#letGo(idsOf(kicks));
       throw error;
     }
-    for (const [sync, own] of Map.groupBy(kicks, ({ syncId }) => syncId)) void this.#answer(sync, idsOf(own));
+    for (const [sync, own] of Map.groupBy(kicks, ({ syncId }) => syncId)) {
+      void inBackground('answering a kick', () => this.#answer(sync, idsOf(own)), log);
+    }
   }
 
   async #answer(sync: SyncId, ids: readonly KickId[]): Promise<void> {
-    const { kick, write, flush } = this.#options;
-    const outcome = await kick(sync);
+    const { write, flush } = this.#options;
+    const outcome = await this.#kick(sync, ids);
     write(async (db) => {
       await finishKicks(db, ids, outcome);
-      for (const id of ids) this.#atWork.delete(id);
+      this.#letGo(ids);
     });
     await flush();
+  }
+
+  /** What could not be tried is taken up again by the next look. */
+  async #kick(sync: SyncId, ids: readonly KickId[]): Promise<KickOutcome> {
+    try {
+      return await this.#options.kick(sync);
+    } catch (error) {
+      this.#letGo(ids);
+      throw error;
+    }
+  }
+
+  #letGo(ids: readonly KickId[]): void {
+    for (const id of ids) this.#atWork.delete(id);
   }
 }
 

@@ -4,6 +4,7 @@ import { type Position, readPositions } from '../connectors/postgres/position.ts
 import { isReplicationError } from '../model/errors.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { forEachInTurn } from './background.ts';
 import type { Databases } from './databases.ts';
 import type { Lane } from './lane.ts';
 import type { StatusBoard } from './status-board.ts';
@@ -20,14 +21,14 @@ interface LagMeter {
 /** A lane that has been at something for longer than this may be behind. */
 const busyAfterMs = 1_000;
 
+/** One that cannot be measured does not keep the others waiting. */
 export const measureLags = async (meter: LagMeter): Promise<void> => {
-  for (const lane of meter.lanes) {
-    for (const member of lane.plan.written) {
-      if (!mayBeBehind(meter, member)) continue;
-      const lag = await lagOf(meter, lane, member);
-      if (lag !== null && mayBeBehind(meter, member)) meter.board.update(placeOf(meter, member), lag);
-    }
-  }
+  const all = meter.lanes.flatMap((lane) => lane.plan.written.map((member) => ({ lane, member })));
+  await forEachInTurn(all, async ({ lane, member }) => {
+    if (!mayBeBehind(meter, member)) return;
+    const lag = await lagOf(meter, lane, member);
+    if (lag !== null && mayBeBehind(meter, member)) meter.board.update(placeOf(meter, member), lag);
+  });
 };
 
 const placeOf = ({ sync }: LagMeter, { database }: Member) => ({ syncId: sync.id, databaseId: database.id });

@@ -4,17 +4,25 @@
  */
 import type { RoundRecord } from '../control/round.ts';
 import { isReplicationError } from '../model/errors.ts';
-import type { DatabaseId, Member, SyncId } from '../model/topology.ts';
+import type { Database, DatabaseId, Member, SyncId } from '../model/topology.ts';
 import type { DatabaseOutcome, Progress, RoundOutcome } from '../replication/round.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { inBackground } from './background.ts';
 import { asLastError } from './failure-report.ts';
 import type { StateChange, StatusBoard } from './status-board.ts';
+
+export interface Unwatched {
+  readonly database: Database;
+  readonly error: unknown;
+}
 
 export interface LaneReportOptions {
   readonly syncId: SyncId;
   /** All that the lane may write. */
   readonly written: readonly Member[];
+  /** A source whose changes nobody tells of at present; null: all are watched, or need not be. */
+  readonly unwatched: () => Unwatched | null;
   readonly board: StatusBoard;
   readonly clock: Clock;
   readonly log: Log;
@@ -46,13 +54,15 @@ export class LaneReport {
   }
 
   begin(written: readonly Member[]): void {
-    const { clock } = this.#options;
+    const { clock, log } = this.#options;
     this.#startedAt = clock.now();
     this.#roundUnderWay = new AbortController();
     const { signal } = this.#roundUnderWay;
-    void clock.sleep(shownAfterMs, signal).then(() => {
+    const show = async (): Promise<void> => {
+      await clock.sleep(shownAfterMs, signal);
       if (!signal.aborted) this.#setAll(written, { state: 'running', waitingFor: null, retryAt: null });
-    });
+    };
+    void inBackground('showing a round', show, log);
   }
 
   progress({ database, isCopy, tablesDone, tablesTotal, bytes }: Progress): void {
@@ -66,15 +76,23 @@ export class LaneReport {
     this.#roundUnderWay.abort();
     for (const [database, result] of outcome) this.#endOn(database, result);
     this.#troubled = this.#options.written.filter(({ database }) => outcome.get(database.id)?.kind === 'bad');
-    if (this.#troubled.length === 0) this.#tell('in step', () => this.#options.log.info('replicating'));
+    if (this.#troubled.length === 0) this.#tellInStep();
+  }
+
+  /** A round that was cut off on purpose: only what was committed counts, and is returned. */
+  cutOff(outcome: RoundOutcome): RoundOutcome {
+    this.#roundUnderWay.abort();
+    const committed = new Map([...outcome].filter(([, { kind }]) => kind === 'good'));
+    for (const [database, result] of committed) this.#endOn(database, result);
+    return committed;
   }
 
   /** A database is away, and without it nothing can be done. */
   waiting(database: string, error: unknown): void {
-    const { log, written } = this.#options;
     const change = { state: 'waiting', waitingFor: `database ${database}`, retryAt: null } as const;
+    const { written } = this.#options;
     this.#setAll(written, error === null ? change : { ...change, lastError: asLastError(error) });
-    this.#tell(`waiting ${database}`, () => log.warn('waiting for a database', { waitingFor: database }));
+    this.#tellWaiting(database);
   }
 
   /** It is away, and the others go on. */
@@ -135,17 +153,44 @@ export class LaneReport {
       conflicts,
       ms: now - this.#startedAt,
     });
-    return this.#set(database, { ...inStep, lastGoodAt: now, lastGoodMs: now - this.#startedAt });
+    return this.#set(database, { ...this.#atRest(), lastGoodAt: now, lastGoodMs: now - this.#startedAt });
   }
 
   /** A round without work is good news only where there was bad news. */
   #endEmpty(database: DatabaseId): void {
     const { clock, board, syncId } = this.#options;
-    const { state, lastBadAt, lastGoodAt } = board.get({ syncId, databaseId: database });
-    if (state === 'idle') return;
+    const { state, waitingFor, lastBadAt, lastGoodAt } = board.get({ syncId, databaseId: database });
+    const rest = this.#atRest();
+    if (state === rest.state && waitingFor === rest.waitingFor) return;
     const isNews = lastGoodAt === null || (lastBadAt !== null && lastBadAt > lastGoodAt);
     const now = clock.now();
-    this.#set(database, isNews ? { ...inStep, lastGoodAt: now, lastGoodMs: now - this.#startedAt } : inStep);
+    this.#set(database, isNews ? { ...rest, lastGoodAt: now, lastGoodMs: now - this.#startedAt } : rest);
+  }
+
+  /** After a round that went well. A source that is not watched may have changes that nobody has told of. */
+  #atRest(): StateChange {
+    const unwatched = this.#options.unwatched();
+    if (unwatched === null) return inStep;
+    return {
+      ...inStep,
+      state: 'waiting',
+      waitingFor: `database ${unwatched.database.name}`,
+      lastError: asLastError(unwatched.error),
+      rowsBehind: null,
+      secondsBehind: null,
+    };
+  }
+
+  #tellInStep(): void {
+    const { log, unwatched } = this.#options;
+    const missing = unwatched();
+    if (missing === null) this.#tell('in step', () => log.info('replicating'));
+    else this.#tellWaiting(missing.database.name);
+  }
+
+  #tellWaiting(database: string): void {
+    const { log } = this.#options;
+    this.#tell(`waiting ${database}`, () => log.warn('waiting for a database', { waitingFor: database }));
   }
 
   #recordOf(database: DatabaseId, result: Exclude<DatabaseOutcome, { kind: 'empty' }>): RoundRecord {

@@ -17,6 +17,8 @@ import {
 } from '../replication/round.ts';
 import { type Backoff, createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { inBackground } from './background.ts';
 import { Catalogs, type CatalogsOptions } from './catalogs.ts';
 import { copiedFirst } from './copy-order.ts';
 import type { Databases } from './databases.ts';
@@ -24,7 +26,7 @@ import { LaneLeases } from './lane-leases.ts';
 import { type LanePlan, membersOf, presenceOf } from './lane-plan.ts';
 import type { LaneReport } from './lane-report.ts';
 import { Pacer, type RoundResult } from './pacer.ts';
-import { decideNext, gravest } from './retry.ts';
+import { afterBugMs, decideNext, gravest } from './retry.ts';
 import type { RoundGate } from './round-gate.ts';
 
 export interface LaneOptions {
@@ -36,6 +38,7 @@ export interface LaneOptions {
   readonly gate: RoundGate;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly log: Log;
   readonly report: LaneReport;
   readonly onEnd: (outcome: RoundOutcome, sync: SyncDefinition) => void;
   readonly onCatalog: CatalogsOptions['onRead'];
@@ -80,7 +83,7 @@ export class Lane {
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#running = inBackground('a lane', () => this.#run(), this.#options.log);
   }
 
   /** The round under way goes on to its end. */
@@ -117,7 +120,8 @@ export class Lane {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     for (let turn = await this.#pacer.next(signal); turn !== null; turn = await this.#pacer.next(signal)) {
-      turn.answer(await this.#attempt(turn.isKicked));
+      const result = this.#attempt(turn.isKicked).catch((error: unknown) => this.#meetBug(error));
+      turn.answer(await result);
     }
     this.#pacer.end(interrupted());
   }
@@ -186,7 +190,10 @@ export class Lane {
   ): Promise<RoundResult> {
     const { report, onEnd } = this.#options;
     const errors = [...outcome.values()].flatMap((one) => (one.kind === 'bad' ? [one.error] : []));
-    if (this.#stopping.signal.aborted && errors.length > 0) return interrupted();
+    if (this.#stopping.signal.aborted && errors.length > 0) {
+      onEnd(report.cutOff(outcome), sync);
+      return interrupted();
+    }
     report.end(outcome);
     onEnd(outcome, sync);
     for (const [database, positions] of this.#memory.positions) this.#applied.set(database, positions);
@@ -200,9 +207,8 @@ export class Lane {
   }
 
   async #fail(errors: readonly unknown[], present: ReadonlySet<DatabaseId>): Promise<RoundResult> {
-    const { clock, report, onPause } = this.#options;
-    this.#memory = emptyMemory();
-    this.catalogs.drop();
+    const { report, onPause } = this.#options;
+    this.#forget();
     this.#failureCount += 1;
     const error = gravest(errors, this.#failureCount);
     const step = decideNext(error, this.#failureCount);
@@ -218,8 +224,7 @@ export class Lane {
         break;
       case 'look_again':
       case 'bug':
-        this.#pacer.block({ kind: 'until', at: clock.now() + step.afterMs });
-        report.stopped(error);
+        this.#stand(step.afterMs, error);
         break;
       case 'pause':
         this.#pacer.block({ kind: 'told' });
@@ -230,6 +235,23 @@ export class Lane {
         step satisfies never;
     }
     return error;
+  }
+
+  /** Beside the rounds, whose failures are part of their outcome. The lane stands, and tries again by itself. */
+  #meetBug(error: unknown): RoundResult {
+    this.#forget();
+    this.#stand(afterBugMs, error);
+    return error;
+  }
+
+  #forget(): void {
+    this.#memory = emptyMemory();
+    this.catalogs.drop();
+  }
+
+  #stand(durationMs: number, error: unknown): void {
+    this.#pacer.block({ kind: 'until', at: this.#options.clock.now() + durationMs });
+    this.#options.report.stopped(error);
   }
 
   #retry(delayMs: number, error: unknown): void {

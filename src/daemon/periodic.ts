@@ -2,7 +2,7 @@
 import { isReplicationError } from '../model/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import { isUnreachable } from './retry.ts';
+import { levelOf } from './background.ts';
 
 export interface Periodic {
   readonly name: string;
@@ -37,9 +37,4 @@ export const repeat = async (
       told = seen;
     }
   }
-};
-
-const levelOf = (error: unknown): 'debug' | 'warn' | 'error' => {
-  if (!isReplicationError(error)) return 'error';
-  return isUnreachable(error) ? 'debug' : 'warn';
 };

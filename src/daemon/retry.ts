@@ -26,7 +26,7 @@ const unreachable: ReadonlySet<ErrorCode> = new Set([
 /** How often a round gives way and comes back at once before it keeps a distance. */
 const soonCountMax = 5;
 const lookAgainMs = 10_000;
-const afterBugMs = 60_000;
+export const afterBugMs = 60_000;
 
 /** @param failureCount failures in a row, this one included */
 export const decideNext = (error: unknown, failureCount: number): NextStep => {

@@ -9,6 +9,7 @@ import { recordRounds, type RoundRecord } from '../control/round.ts';
 import { type SyncState, writeSyncStates } from '../control/sync-state.ts';
 import type { DatabaseId, SyncId } from '../model/topology.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { Newest } from './newest.ts';
 
 export type StateChange = Partial<Omit<SyncState, 'syncId' | 'databaseId' | 'since' | 'totals'>>;
 
@@ -23,7 +24,7 @@ export class StatusBoard {
   readonly #clock: Clock;
   readonly #states = new Map<string, SyncState>();
   #changed = new Set<string>();
-  #rounds: RoundRecord[] = [];
+  #rounds = new Newest<RoundRecord>(keptRoundsMax);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -53,7 +54,7 @@ export class StatusBoard {
 
   /** A round that did something or failed; the state itself is for `update`. */
   record(round: RoundRecord): void {
-    this.#rounds = [...this.#rounds, round].slice(-keptRoundsMax);
+    this.#rounds.add(round);
     const before = this.get(round);
     this.#put({ ...before, totals: add(before.totals, round) });
   }
@@ -71,11 +72,11 @@ export class StatusBoard {
   /** Writes what has changed, with what `run` does in one transaction. What could not be written is kept. */
   async flush(run: (work: (db: Db) => Promise<void>) => Promise<void>): Promise<void> {
     const changed = this.#changed;
-    const rounds = this.#rounds;
+    const rounds = this.#rounds.list();
     const states = [...changed].flatMap((key) => this.#states.get(key) ?? []);
     if (states.length === 0 && rounds.length === 0) return;
     this.#changed = new Set();
-    this.#rounds = [];
+    this.#rounds = new Newest(keptRoundsMax);
     try {
       await run(async (db) => {
         if (states.length > 0) await writeSyncStates(db, states);
@@ -83,7 +84,9 @@ export class StatusBoard {
       });
     } catch (error) {
       this.#changed = new Set([...changed, ...this.#changed]);
-      this.#rounds = [...rounds, ...this.#rounds].slice(-keptRoundsMax);
+      const since = this.#rounds.list();
+      this.#rounds = new Newest(keptRoundsMax);
+      for (const round of [...rounds, ...since]) this.#rounds.add(round);
       throw error;
     }
   }

@@ -62,6 +62,11 @@ export class Supervisor {
     for (const worker of this.#workers.values()) worker.wake(database, tables);
   }
 
+  /** The watch of a source was lost or is back. */
+  watchChanged(database: DatabaseId): void {
+    for (const worker of this.#workers.values()) worker.watchChanged(database);
+  }
+
   /** Runs every lane of the sync once more. */
   async kick(id: SyncId): Promise<KickOutcome> {
     if (!this.#workers.has(id)) await this.refresh();

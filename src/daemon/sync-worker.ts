@@ -7,17 +7,24 @@
 import type { KickOutcome } from '../control/kick.ts';
 import { settleCopy } from '../control/sync.ts';
 import type { Db } from '../control/db.ts';
-import { type DatabaseId, type RelationId, sources, type SyncDefinition } from '../model/topology.ts';
+import {
+  type DatabaseId,
+  type Member,
+  type RelationId,
+  sources,
+  type SyncDefinition,
+} from '../model/topology.ts';
 import type { RoundOutcome } from '../replication/round.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { inBackground } from './background.ts';
 import { CatalogueWatch } from './catalogue-watch.ts';
 import type { Databases } from './databases.ts';
 import { asLastError } from './failure-report.ts';
 import { measureLags } from './lag-meter.ts';
 import { Lane } from './lane.ts';
 import { membersOf, planLanes } from './lane-plan.ts';
-import { LaneReport } from './lane-report.ts';
+import { LaneReport, type Unwatched } from './lane-report.ts';
 import { repeat } from './periodic.ts';
 import type { RoundGate } from './round-gate.ts';
 import type { StatusBoard } from './status-board.ts';
@@ -26,6 +33,8 @@ import type { StatusBoard } from './status-board.ts';
 export interface WorkerSurroundings {
   readonly schema: string;
   readonly databases: Databases;
+  /** Why the changes of a database are not told of at present; null: they are. */
+  readonly watchProblemOf: (database: DatabaseId) => unknown;
   readonly gate: RoundGate;
   readonly board: StatusBoard;
   readonly clock: Clock;
@@ -54,6 +63,8 @@ export class SyncWorker {
   readonly #stopping = new AbortController();
   /** Databases that have the copy of the present generation, or need none. */
   #copied = new Set<DatabaseId>();
+  /** The generation of which the control store has been told that it is copied everywhere. */
+  #settledGeneration: number | null = null;
   #definition: SyncDefinition;
   #lastClockAt: number;
   #lastSequencesAt: number;
@@ -71,6 +82,7 @@ export class SyncWorker {
       const report = new LaneReport({
         syncId: definition.id,
         written: plan.written,
+        unwatched: () => this.#unwatched(plan.readers),
         board,
         clock,
         log: syncLog.with({ writes: names }),
@@ -79,6 +91,7 @@ export class SyncWorker {
         ...surroundings,
         plan,
         report,
+        log: syncLog,
         definition: () => this.#definition,
         onEnd: (outcome, sync) => this.#noteOutcome(outcome, sync.copyGeneration),
         onCatalog: (database, catalog) => this.#catalogue.note(database, catalog),
@@ -116,11 +129,11 @@ export class SyncWorker {
 
   /** Rounds under way may end; those that take too long are cut off. */
   async stop(): Promise<void> {
-    const { clock } = this.#surroundings;
+    const { clock, log } = this.#surroundings;
     this.#stopping.abort();
     const ended = Promise.all([this.#running, ...this.#lanes.map((lane) => lane.stop())]);
     const isOver = new AbortController();
-    void ended.then(() => isOver.abort());
+    void inBackground('ending a sync', () => ended.finally(() => isOver.abort()), log);
     await clock.sleep(graceMs, isOver.signal);
     if (isOver.signal.aborted) return;
     for (const lane of this.#lanes) lane.abort();
@@ -151,6 +164,12 @@ export class SyncWorker {
     this.#showReaders();
   }
 
+  /** The watch of a source was lost or is back: the lanes that read it look for themselves, and tell. */
+  watchChanged(source: DatabaseId): void {
+    this.wake(source, 'all');
+    this.#showReaders();
+  }
+
   /** Every lane runs once more; the first failure counts. */
   async kick(): Promise<KickOutcome> {
     const results = await Promise.all(this.#lanes.map((lane) => lane.kick()));
@@ -176,17 +195,26 @@ export class SyncWorker {
     const [only] = readers;
     if (only === undefined || readers.length > 1) return;
     const place = { syncId: this.#definition.id, databaseId: only.database.id };
-    const problem = databases.problemOf(only.database.id);
+    const error = databases.problemOf(only.database.id)?.error ?? this.#unwatched([only])?.error ?? null;
     board.update(
       place,
-      problem === null
+      error === null
         ? { state: 'idle', waitingFor: null, lastError: null, rowsBehind: 0, secondsBehind: 0 }
         : {
             state: 'waiting',
             waitingFor: `database ${only.database.name}`,
-            lastError: asLastError(problem.error),
+            lastError: asLastError(error),
           },
     );
+  }
+
+  #unwatched(readers: readonly Member[]): Unwatched | null {
+    if (!this.#definition.autokick) return null;
+    const { watchProblemOf } = this.#surroundings;
+    const [first = null] = readers
+      .map(({ database }) => ({ database, error: watchProblemOf(database.id) }))
+      .filter(({ error }) => error !== null);
+    return first;
   }
 
   #measureLags(): Promise<void> {
@@ -195,11 +223,13 @@ export class SyncWorker {
 
   #noteOutcome(outcome: RoundOutcome, copyGeneration: number): void {
     const isCurrent = copyGeneration === this.#definition.copyGeneration;
-    if (this.#definition.onetimecopy === 0 || !isCurrent) return;
+    if (this.#definition.onetimecopy === 0 || !isCurrent || copyGeneration === this.#settledGeneration)
+      return;
     // A round without a copy means that none was needed, for a needed one is part of the round.
     for (const [database, result] of outcome) if (result.kind !== 'bad') this.#copied.add(database);
     const written = this.#lanes.flatMap(({ plan }) => plan.written.map(({ database }) => database.id));
     if (!written.every((database) => this.#copied.has(database))) return;
+    this.#settledGeneration = copyGeneration;
     const { id } = this.#definition;
     this.#surroundings.write((db) => settleCopy(db, { id, copyGeneration }));
   }

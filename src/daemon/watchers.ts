@@ -1,10 +1,10 @@
 /** One watch for each source database that an active sync reads, whatever the number of syncs. */
-import { createWatch } from '../connectors/postgres/watch.ts';
+import { createWatch, type Watch, type WatchState } from '../connectors/postgres/watch.ts';
 import type { Database, DatabaseId, RelationId } from '../model/topology.ts';
 import { connect } from '../pg/conninfo.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { isReplicationError } from '../model/errors.ts';
 import type { Log } from '../runtime/log.ts';
-import type { Service } from '../runtime/service.ts';
 
 export interface WatchersOptions {
   readonly schema: string;
@@ -18,7 +18,9 @@ export interface WatchersOptions {
 
 interface Watched {
   readonly parameters: string;
-  readonly watch: Service;
+  readonly watch: Watch;
+  /** Why it cannot watch; null: it does, or has not tried yet. */
+  problem: unknown;
 }
 
 export class Watchers {
@@ -43,21 +45,38 @@ export class Watchers {
     }
   }
 
+  /** Null while the changes of the database are told of. */
+  problemOf(id: DatabaseId): unknown {
+    return this.#watched.get(id)?.problem ?? null;
+  }
+
+  /** The database answers again: no use in waiting. */
+  hurry(id: DatabaseId): void {
+    this.#watched.get(id)?.watch.hurry();
+  }
+
   async #begin(database: Database): Promise<void> {
-    const { schema, clock, random, log, onChange, onState } = this.#options;
+    const { schema, clock, random, onChange } = this.#options;
     const watch = createWatch({
       schema,
       clock,
       random,
       connect: () => connect(database.parameters, { label: database.name, applicationName: 'tahr watch' }),
       onChange: (tables) => onChange(database.id, tables),
-      onState: (state) => {
-        log.debug('watch', { database: database.name, state });
-        if (state !== 'idle') onState(database.id);
-      },
+      onState: (state, error) => this.#enter(database, state, error),
     });
-    this.#watched.set(database.id, { parameters: parametersOf(database), watch });
+    this.#watched.set(database.id, { parameters: parametersOf(database), watch, problem: null });
     await watch.start();
+  }
+
+  #enter({ id, name }: Database, state: WatchState, error: unknown): void {
+    const { log, onState } = this.#options;
+    const isBug = error !== null && !isReplicationError(error);
+    log[isBug ? 'error' : 'debug']('watch', { database: name, state, ...(isBug ? { error } : {}) });
+    const watched = this.#watched.get(id);
+    if (state === 'idle' || watched === undefined) return;
+    watched.problem = error;
+    onState(id);
   }
 }
 

@@ -25,7 +25,7 @@ export const errorCatalogue = {
   configuration_invalid: {
     retry: 'never',
     meaning: 'A configuration file, an environment variable or a connection string has a mistake.',
-    action: 'The message names the file, line and column, or the setting.',
+    action: 'Correct what the message names (a line of the file, a setting), then run the command again.',
   },
   not_installed: {
     retry: 'manual',
@@ -139,7 +139,8 @@ export const errorCatalogue = {
   relation_without_key: {
     retry: 'manual',
     meaning: 'A table has no primary key and no unique index over columns that are all NOT NULL.',
-    action: 'Add one, or name a usable unique index with `tahr update table NAME key=INDEX`.',
+    action:
+      'Add a primary key, or make the columns of a unique index NOT NULL: `ALTER TABLE … ALTER COLUMN … SET NOT NULL`. `tahr update table NAME key=INDEX` chooses among several indexes.',
   },
   relation_unsupported: {
     retry: 'manual',
@@ -186,7 +187,7 @@ export const errorCatalogue = {
     meaning:
       'The schema on the database belongs to another Tahr installation, or is a leftover of an earlier one.',
     action:
-      'Give this installation another schema name (`tahr install --schema`), or, if nothing uses the old one, drop it with the SQL that the message shows.',
+      'Give this installation another schema: `--schema NAME`, or `schema: NAME` in tahr.yaml, with `tahr install` and every command. Only if nothing uses the other installation any more: `DROP SCHEMA … CASCADE`.',
   },
 
   // Rounds

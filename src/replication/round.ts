@@ -14,7 +14,7 @@ import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
 import type { Lease } from '../pg/pool.ts';
 import { type AppliedCounts, applyRound, type Destination, loadRound } from './apply/destination.ts';
 import type { Catalog } from './read/catalog.ts';
-import { assertPositionHolds, type OpenSource, openSource } from './read/source.ts';
+import { type OpenSource, openSource } from './read/source.ts';
 import { type Delivery, planDelivery } from './read/delivery.ts';
 import { settleAll } from './settle.ts';
 
@@ -95,10 +95,6 @@ const planDeliveries = async (context: RoundContext, sources: readonly OpenSourc
   const deliveries: Delivery[] = [];
   for (const [index, member] of context.written.entries()) {
     const own = positions[index] ?? [];
-    for (const position of own) {
-      const source = sources.find(({ database }) => database.id === position.source);
-      if (source !== undefined) assertPositionHolds(source, position, member.database);
-    }
     const catalog = await context.catalogOf(member.database.id);
     deliveries.push(
       await planDelivery({
@@ -148,6 +144,7 @@ const sequenceKey = (sequences: readonly SequenceValue[]): string =>
 const hasWork = (context: RoundContext, delivery: Delivery, sequences: readonly SequenceValue[]): boolean =>
   delivery.tables.length > 0 ||
   delivery.isCopy ||
+  delivery.startsAnew ||
   (sequences.length > 0 &&
     context.memory.sequences.get(delivery.member.database.id) !== sequenceKey(sequences));
 

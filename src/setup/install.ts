@@ -12,7 +12,7 @@ import {
   removeConsumer,
   retainConsumers,
 } from '../connectors/postgres/consumer.ts';
-import { installSchema } from '../connectors/postgres/identity.ts';
+import { adoptRestored, installSchema } from '../connectors/postgres/identity.ts';
 import { readLineage } from '../connectors/postgres/lineage.ts';
 import {
   movePosition,
@@ -21,6 +21,7 @@ import {
   takeSnapshot,
 } from '../connectors/postgres/position.ts';
 import type { DatabaseId, SyncDefinition } from '../model/topology.ts';
+import type { Session } from '../pg/session.ts';
 import type { Finding } from './finding.ts';
 import {
   type Connect,
@@ -69,6 +70,7 @@ const install = async (options: SetupOptions, sides: readonly Side[], undo: Undo
   for (const { session, database } of sides) {
     const isNew = await installSchema(session, { schema, installation, database: database.id });
     if (isNew) undo.add(() => uninstall(session, schema, signal));
+    else if (options.definition.onetimecopy !== 0) await adoptIfRestored(session, schema);
   }
   for (const source of sides.filter(isSource)) {
     const readers = readersOf(options, source);
@@ -78,6 +80,12 @@ const install = async (options: SetupOptions, sides: readonly Side[], undo: Undo
     const written = sides.filter(({ database }) => readers.includes(database.id));
     await writePositions(options, { source, written, undo });
   }
+};
+
+/** Only where a copy was asked for, which makes the positions anew: otherwise changes would be passed over in silence. */
+const adoptIfRestored = async (session: Session, schema: string): Promise<void> => {
+  const { isPhysicalCopy } = await readLineage(session, schema);
+  if (!isPhysicalCopy) await adoptRestored(session, schema);
 };
 
 /** Who reads a source: also members that are inactive now, for which its changes are kept. */

@@ -63,6 +63,8 @@ export interface Gang extends AsyncDisposable {
   /** Settles, and checks that the tables hold equal rows everywhere. */
   expectEqual(): Promise<void>;
   conflicts(name: string): Promise<Record<string, string | null>[]>;
+  /** As by `tahr update sync`: the sync changes, and is installed again. */
+  update(changes: Partial<SyncDefinition>): Promise<void>;
   /** As after a restart: with new connections, and nothing known of positions. */
   reconnect(): Promise<void>;
 }
@@ -114,7 +116,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     ...options.tables.map((name) => ({ kind: 'table' as const, relation: relationOf(name) })),
     ...(options.sequences ?? []).map((name) => ({ kind: 'sequence' as const, relation: relationOf(name) })),
   ];
-  const sync: SyncDefinition = {
+  let sync: SyncDefinition = {
     id: randomUUID() as SyncId,
     name: 'test' as SyncName,
     status: 'active',
@@ -137,13 +139,16 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     copyGeneration: 0,
     ...options.options,
   };
-  await installSync({
-    definition: sync,
-    installation: randomUUID(),
-    schema: 'tahr',
-    connect: (database) => connect(database.parameters, { label: database.name, applicationName: 'setup' }),
-    signal: new AbortController().signal,
-  });
+  const installation = randomUUID();
+  const install = () =>
+    installSync({
+      definition: sync,
+      installation,
+      schema: 'tahr',
+      connect: (database) => connect(database.parameters, { label: database.name, applicationName: 'setup' }),
+      signal: new AbortController().signal,
+    });
+  await install();
   const schema = 'tahr';
   const oldestVersion = Math.min(...[...sessions.values()].map(({ serverVersion }) => serverVersion));
   const memory = emptyMemory();
@@ -205,7 +210,9 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     return (found ?? []).map(({ row }) => row ?? '');
   };
   return {
-    sync,
+    get sync() {
+      return sync;
+    },
     on: (name) => sessions.get(name) as Session,
     run: async (name, statements) => {
       await sessions.get(name)?.script(sql.verbatim(statements));
@@ -225,6 +232,10 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     conflicts: async (name) => [
       ...((await sessions.get(name)?.query(sql`select * from tahr.conflict order by key`)) ?? []),
     ],
+    async update(changes) {
+      sync = { ...sync, ...changes };
+      await install();
+    },
     async reconnect() {
       memory.positions.clear();
       memory.sequences.clear();

@@ -2,6 +2,7 @@
 import { addDatabase } from '../../control/database.ts';
 import type { Db } from '../../control/db.ts';
 import { findDbGroup } from '../../control/dbgroup.ts';
+import { checkName } from '../../control/name.ts';
 import type { ReplicationError } from '../../model/errors.ts';
 import { type Aftermath, change, type Say } from '../change.ts';
 import { command } from '../command.ts';
@@ -45,6 +46,7 @@ export const addDb = command({
           'No name is given for the database.',
           'Write `tahr add db NAME dbname=DATABASE host=HOST`.',
         );
+      for (const name of wanted) checkName('database', name);
       const given = connectionParameters(settings);
       for (const [index, name] of wanted.entries()) {
         const parameters = withoutEmpty(parametersOf(given, { index, count: wanted.length }));

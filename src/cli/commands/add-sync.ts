@@ -11,6 +11,7 @@ import type { SyncDefinition } from '../../model/topology.ts';
 import { change, type Say } from '../change.ts';
 import { command } from '../command.ts';
 import type { Context } from '../context.ts';
+import { copyNotice } from '../copy-notice.ts';
 import { joinDbGroup, membersOf } from '../dbgroup-members.ts';
 import type { Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
@@ -20,7 +21,7 @@ import { findMembers, joinRelGroup } from '../relation-finding.ts';
 import { normalStrategy } from '../strategy.ts';
 import { install, undoInstall } from '../sync-install.ts';
 import { setMakedelta } from '../sync-relations.ts';
-import { syncKeys } from '../sync-settings.ts';
+import { copyHelp, syncKeys } from '../sync-settings.ts';
 
 export const addSync = command({
   verb: 'add',
@@ -30,6 +31,7 @@ export const addSync = command({
   details: [
     'The tables are checked on all databases, and their changes are captured from this moment on.',
     'Without onetimecopy= the databases are taken to hold the same rows already.',
+    copyHelp,
   ].join('\n'),
   keys: syncKeys,
   options: ['dryRun'],
@@ -45,6 +47,7 @@ export const addSync = command({
     return change(context, async (db, say, aftermath) => {
       const definition = await store(db, { context, say, name: unquote(name), settings });
       await install(db, { context, definition, say });
+      copyNotice(definition).forEach(say);
       if (context.options.dryRun !== true) aftermath.whenLost(() => undoInstall(context, definition));
     });
   },

@@ -1,7 +1,9 @@
 /** `list|update|remove db`. */
 import { listDatabases, removeDatabase, updateDatabase, withoutSecrets } from '../../control/database.ts';
-import { listDbGroups } from '../../control/dbgroup.ts';
+import type { Db } from '../../control/db.ts';
+import { type DbGroup, listDbGroups } from '../../control/dbgroup.ts';
 import { loadSyncDefinitions } from '../../control/sync-definition.ts';
+import { ReplicationError } from '../../model/errors.ts';
 import type { ConnectionParameters, Database, DatabaseName } from '../../model/topology.ts';
 import { change, look } from '../change.ts';
 import { command, ExitCode } from '../command.ts';
@@ -158,8 +160,31 @@ export const removeDb = command({
         existing,
         nameOf: (database) => database.name,
       })) {
+        await assertInNoGroup(db, name);
         await removeDatabase(db, name);
         say(`Removed database "${name}"`);
       }
     }),
 });
+
+/** @throws ReplicationError `in_use` with the commands that take it out of its dbgroups */
+const assertInNoGroup = async (db: Db, name: DatabaseName): Promise<void> => {
+  const groups = (await listDbGroups(db)).filter(({ members }) =>
+    members.some(({ database }) => database === name),
+  );
+  if (groups.length === 0) return;
+  const names = groups.map((group) => `dbgroup ${group.name}`).join(', ');
+  const steps = groups.map((group) => leavingCommand(group, name)).join(', ');
+  throw new ReplicationError('in_use', {
+    message: `The database "${name}" is still used by ${names}.`,
+    hint: `Take it out first: ${steps}.`,
+    facts: { kind: 'database', name, users: names },
+  });
+};
+
+const leavingCommand = (group: DbGroup, name: DatabaseName): string => {
+  const others = group.members.filter(({ database }) => database !== name);
+  if (others.length === 0) return `\`tahr remove dbgroup ${group.name}\``;
+  const words = others.map(({ database, role }) => `${database}:${role}`).join(' ');
+  return `\`tahr update dbgroup ${group.name} ${words}\``;
+};

@@ -45,6 +45,7 @@ const readFacts = async (
   if (withRounds)
     for (const { id } of syncs) rounds.push(...(await lastRounds(db, { syncId: id, limit: roundsShown })));
   return {
+    now: Date.now(),
     daemon: await findDaemon(db),
     syncs,
     states: await readSyncStates(db),

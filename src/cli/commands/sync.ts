@@ -8,6 +8,7 @@ import { type DatabaseName, formatRelation, type SyncDefinition } from '../../mo
 import { type Aftermath, change, look, type Say } from '../change.ts';
 import { command, ExitCode } from '../command.ts';
 import type { Context } from '../context.ts';
+import { copyNotice } from '../copy-notice.ts';
 import { membersOf, setMembers } from '../dbgroup-members.ts';
 import { formatDuration } from '../amounts.ts';
 import type { Settings } from '../grammar/settings.ts';
@@ -18,7 +19,7 @@ import { normalStrategy, sourceNames } from '../strategy.ts';
 import { reinstallSyncs, uninstall } from '../sync-install.ts';
 import { setMakedelta } from '../sync-relations.ts';
 import { selectSyncs } from '../sync-selection.ts';
-import { syncKeys } from '../sync-settings.ts';
+import { copyHelp, syncKeys } from '../sync-settings.ts';
 
 export const listSyncs = command({
   verb: 'list',
@@ -73,8 +74,10 @@ export const updateSyncs = command({
   noun: 'sync',
   form: 'NAME… key=value…',
   summary: 'Change syncs; the running daemon takes it up by itself.',
-  details:
+  details: [
     'onetimecopy=1 or 2 asks for a copy each time that it is given. tables= and dbs= replace the members.',
+    copyHelp,
+  ].join('\n'),
   keys: syncKeys,
   options: ['dryRun'],
   run: ({ names, settings }, context) =>
@@ -179,7 +182,7 @@ const differences = (before: SyncDefinition, after: SyncDefinition): string[] =>
     return old === value ? [] : [`Changed ${name} from ${old} to ${value}`];
   });
   if (after.copyGeneration > before.copyGeneration)
-    lines.push('A copy was asked for; `tahr status` shows its progress');
+    lines.push('A copy was asked for; `tahr status` shows its progress', ...copyNotice(after));
   return lines.length === 0 ? ['No change needed'] : lines;
 };
 

@@ -58,10 +58,19 @@ export const choice =
     return found;
   };
 
+const copies: Readonly<Record<string, 0 | 1 | 2>> = {
+  '0': 0,
+  off: 0,
+  '1': 1,
+  always: 1,
+  '2': 2,
+  empty: 2,
+};
+
 export const oneTimeCopy: Reader<0 | 1 | 2> = (value, key) => {
-  const digit = choice(['0', '1', '2', 'off', 'always', 'empty'])(value, key);
-  if (digit === '1' || digit === 'always') return 1;
-  return digit === '2' || digit === 'empty' ? 2 : 0;
+  const known = copies[unquote(value).toLowerCase()];
+  if (known === undefined) throw invalid(value, key, '0 (or off), 1 (or always), or 2 (or empty)');
+  return known;
 };
 
 const unitMs: readonly (readonly [RegExp, number])[] = [

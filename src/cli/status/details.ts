@@ -2,8 +2,8 @@
 import { formatRelation } from '../../model/topology.ts';
 import { formatCount, formatDuration } from '../amounts.ts';
 import { factLines, textTable } from '../text-table.ts';
-import type { DatabaseReport, SyncReport } from './report.ts';
-import { age, behind, changes, paintCondition, time, type View, workLines } from './text.ts';
+import type { DatabaseReport, KnownState, SyncReport } from './report.ts';
+import { age, behind, changes, paintCondition, syncCondition, time, type View, workLines } from './text.ts';
 
 const rule = '='.repeat(70);
 
@@ -29,7 +29,7 @@ const facts = (report: SyncReport, view: View): [string, string | null][] => {
   const isFailing = report.error !== null;
   return [
     ['Sync name', sync.name],
-    ['Current state', `${paintCondition(report.condition, view)}${report.isHealthy ? '' : ' (unhealthy)'}`],
+    ['Current state', syncCondition(report, view)],
     ['Last good', `${time(report.lastGoodAt, view)}${ran}`],
     ['Last bad', time(report.lastBadAt, view)],
     ['Rows inserted/updated/deleted', changes(report.totals)],
@@ -76,7 +76,7 @@ const databaseRow = ({ name, role, state }: DatabaseReport, view: View): string[
   return [
     name,
     role,
-    paintCondition(state.state, view),
+    `${paintCondition(state.condition, view)}${asOf(state, view)}`,
     behind(state),
     changes(state.totals),
     time(state.lastGoodAt, view),
@@ -84,6 +84,10 @@ const databaseRow = ({ name, role, state }: DatabaseReport, view: View): string[
     time(state.lastBadAt, view),
   ];
 };
+
+/** Without a daemon the facts are as old as they are. */
+const asOf = ({ condition, updatedAt }: KnownState, view: View): string =>
+  condition === 'no daemon' ? `, as of ${time(updatedAt, view)}` : '';
 
 const section = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)];

@@ -39,7 +39,7 @@ const databaseJson = ({ name, role, state }: DatabaseReport) =>
     : {
         name,
         role,
-        state: state.state,
+        state: state.condition,
         since: iso(state.since),
         waitingFor: state.waitingFor,
         retryAt: iso(state.retryAt),

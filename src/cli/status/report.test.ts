@@ -3,6 +3,8 @@ import type { DaemonFacts } from '../../control/daemon.ts';
 import type { StoredSyncState, WorkState } from '../../control/sync-state.ts';
 import type { SyncDefinition } from '../../model/topology.ts';
 import { buildReport, type StatusReport } from './report.ts';
+import { detailsText } from './details.ts';
+import { reportJson } from './json.ts';
 import { overviewText } from './text.ts';
 
 const now = 1_000_000;
@@ -72,6 +74,7 @@ const report = (
   given: { sync?: SyncDefinition; daemon?: DaemonFacts | null } = {},
 ): StatusReport =>
   buildReport({
+    now,
     daemon: given.daemon === undefined ? daemon : given.daemon,
     syncs: [given.sync ?? sync()],
     states,
@@ -142,5 +145,69 @@ test('the overview tells what is waited for, since when, and when it is tried ag
   expect(text).toMatch(/A: copying since \S+ \(5\.0s\): 1 of 3 tables, 12\.3 MB/);
   expect(text).toMatch(
     /B: failing since \S+ \(5\.0s\), trying again in 4\.0s\n {4}B: refused\n {4}Correct it\./,
+  );
+});
+
+const aborted = { code: 'conflict_abort', message: 'A: 1 row was changed on both', hint: 'Resume.' };
+
+test('a sync that the daemon paused for a conflict is stopped and unhealthy, and says why', () => {
+  const told = report(
+    [state(1, 'paused', { lastError: aborted, lastBadAt: now - 2000 }), state(2, 'paused')],
+    { sync: sync({ isPaused: true }) },
+  );
+  expect(told).toMatchObject({
+    isHealthy: false,
+    syncs: [{ condition: 'stopped', isHealthy: false, error: aborted }],
+  });
+  expect(overviewText(told, view)).toMatch(/shop +\| stopped \(unhealthy\)/);
+  expect(overviewText(told, view)).toMatch(
+    /A: stopped since .*\n {4}A: 1 row was changed on both\n {4}Resume\./,
+  );
+});
+
+test('a conflict that was resolved before somebody paused the sync is no reason', () => {
+  const states = [state(1, 'paused', { lastError: aborted, lastBadAt: now - 20_000 })];
+  expect(report(states, { sync: sync({ isPaused: true }) })).toMatchObject({
+    isHealthy: true,
+    syncs: [{ condition: 'paused', error: null }],
+  });
+});
+
+test.each([
+  ['paused', { sync: sync({ isPaused: true }) }],
+  ['inactive', { sync: sync({ status: 'inactive' as const }) }],
+  ['without a daemon', { daemon: null }],
+])('how far a sync that is %s is behind is not told, for nobody measures it', (_, given) => {
+  const told = report([state(2, 'idle')], given);
+  expect(reportJson(told).syncs[0]).toMatchObject({
+    rowsBehind: null,
+    secondsBehind: null,
+    databases: [{}, { rowsBehind: null, secondsBehind: null }],
+  });
+  expect(overviewText(told, view)).toMatch(/ -$/m);
+});
+
+test('without a daemon a database is told as of the time of what is known', () => {
+  const told = report([state(2, 'retrying', { lastError: failed, lastBadAt: now })], { daemon: null });
+  const [first] = told.syncs;
+  if (first === undefined) throw new Error('no sync');
+  const text = detailsText(first, view);
+  expect(text).toMatch(/B +\| target +\| no daemon, as of \d/);
+  expect(text).not.toContain('retrying');
+  expect(text).not.toContain('trying again');
+  expect(text).toContain('B: refused');
+});
+
+const away = { code: 'database_unreachable', message: 'database B cannot be reached', hint: 'Wait.' };
+
+test('a database that is waited for is unhealthy after ten seconds, and the reason is shown', () => {
+  const waiting = (since: number): StatusReport =>
+    report([state(2, 'waiting', { waitingFor: 'database B', since, lastError: away })]);
+  expect(waiting(now - 5000).syncs[0]).toMatchObject({ condition: 'waiting', isHealthy: true });
+  const long = waiting(now - 11_000);
+  expect(long.syncs[0]).toMatchObject({ condition: 'waiting', isHealthy: false, error: away });
+  expect(overviewText(long, view)).toMatch(/shop +\| waiting \(unhealthy\)/);
+  expect(overviewText(long, view)).toMatch(
+    /B: waiting for database B since .*\n {4}database B cannot be reached\n {4}Wait\./,
   );
 });

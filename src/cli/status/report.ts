@@ -3,15 +3,18 @@
  * Pure.
  *
  * What a daemon wrote is only as true as the daemon is alive: without one, every sync that should run is `no daemon`,
- * and the rest is told as of the time when it was written.
+ * and so are its databases; the rest is told as of the time when it was written. How far a database is behind is told
+ * only while somebody measures it.
  */
 import type { DaemonFacts } from '../../control/daemon.ts';
 import type { StoredNotice } from '../../control/notice.ts';
 import type { StoredRound } from '../../control/round.ts';
 import type { LastError, StoredSyncState, WorkState } from '../../control/sync-state.ts';
+import type { ErrorCode } from '../../model/errors.ts';
 import { formatRelation, type Role, type SyncDefinition } from '../../model/topology.ts';
 
 export interface StatusFacts {
+  readonly now: number;
   readonly daemon: DaemonFacts | null;
   readonly syncs: readonly SyncDefinition[];
   readonly states: readonly StoredSyncState[];
@@ -22,11 +25,16 @@ export interface StatusFacts {
 
 export type SyncCondition = WorkState | 'no daemon';
 
+/** What the daemon wrote of a database, with what it does now in the place of what it did then. */
+export interface KnownState extends Omit<StoredSyncState, 'state'> {
+  readonly condition: SyncCondition;
+}
+
 export interface DatabaseReport {
   readonly name: string;
   readonly role: Role;
   /** Null: the daemon has nothing to do there but to read, or has said nothing yet. */
-  readonly state: StoredSyncState | null;
+  readonly state: KnownState | null;
 }
 
 export interface SyncReport {
@@ -67,10 +75,16 @@ export const buildReport = (facts: StatusFacts): StatusReport => {
   };
 };
 
-const syncReport = (sync: SyncDefinition, { daemon, states, notices, rounds }: StatusFacts): SyncReport => {
-  const own = states.filter(({ syncId }) => syncId === sync.id);
+const syncReport = (
+  sync: SyncDefinition,
+  { now, daemon, states, notices, rounds }: StatusFacts,
+): SyncReport => {
+  const own = states
+    .filter(({ syncId }) => syncId === sync.id)
+    .map((state) => knownState(state, { sync, isDaemonAlive: daemon !== null }));
   const condition = conditionOf(sync, { isDaemonAlive: daemon !== null, states: own });
-  const failing = own.find((state) => state.state === condition && isTroubled(state)) ?? own.find(isTroubled);
+  const troubled = own.filter((state) => isTroubled(state, now));
+  const failing = troubled.find((state) => state.condition === condition) ?? troubled[0];
   return {
     sync,
     condition,
@@ -90,6 +104,28 @@ const syncReport = (sync: SyncDefinition, { daemon, states, notices, rounds }: S
   };
 };
 
+interface Observer {
+  readonly sync: SyncDefinition;
+  readonly isDaemonAlive: boolean;
+}
+
+const knownState = (stored: StoredSyncState, observer: Observer): KnownState => {
+  const { state, ...facts } = stored;
+  const condition = databaseCondition(stored, observer);
+  const isMeasured = condition === state && !isAtRest(condition);
+  return { ...facts, condition, ...(isMeasured ? {} : { rowsBehind: null, secondsBehind: null }) };
+};
+
+const databaseCondition = (stored: StoredSyncState, { sync, isDaemonAlive }: Observer): SyncCondition => {
+  if (sync.status === 'inactive') return 'inactive';
+  if (sync.isPaused) return isAborted(stored) ? 'stopped' : 'paused';
+  return isDaemonAlive ? stored.state : 'no daemon';
+};
+
+/** The daemon itself pauses a sync whose conflict a person must decide; that is not a rest that somebody ordered. */
+const isAborted = (stored: StoredSyncState): boolean =>
+  stored.lastError?.code === ('conflict_abort' satisfies ErrorCode) && isLastBad(stored);
+
 /** From the worst to the best: a sync is in the condition of the database that is worst off. */
 const severity: readonly WorkState[] = [
   'stopped',
@@ -105,7 +141,7 @@ const severity: readonly WorkState[] = [
 
 interface Surroundings {
   readonly isDaemonAlive: boolean;
-  readonly states: readonly StoredSyncState[];
+  readonly states: readonly KnownState[];
 }
 
 const conditionOf = (
@@ -113,24 +149,34 @@ const conditionOf = (
   { isDaemonAlive, states }: Surroundings,
 ): SyncCondition => {
   if (status === 'inactive') return 'inactive';
-  if (isPaused) return 'paused';
+  const worst = severity.find((candidate) => states.some((state) => state.condition === candidate));
+  if (isPaused) return worst ?? 'paused';
   if (!isDaemonAlive) return 'no daemon';
-  return severity.find((candidate) => states.some(({ state }) => state === candidate)) ?? 'starting';
+  return worst ?? 'starting';
 };
 
 /** By command: nothing is expected of the sync. */
-const isAtRest = (condition: SyncCondition): boolean => condition === 'inactive' || condition === 'paused';
+export const isAtRest = (condition: SyncCondition): boolean =>
+  condition === 'inactive' || condition === 'paused';
 
 const isHealthyCondition = (condition: SyncCondition): boolean =>
   !(['stopped', 'retrying', 'no daemon'] as SyncCondition[]).includes(condition);
 
-/** It failed, and has not succeeded since. */
-const isTroubled = ({ state, lastError, lastBadAt, lastGoodAt }: StoredSyncState): boolean =>
-  state === 'stopped' || state === 'retrying' || (lastError !== null && (lastBadAt ?? 0) > (lastGoodAt ?? 0));
+/** A database that restarts is back sooner; one that is away for longer is away. */
+const healthyWaitMs = 10_000;
+
+/** It failed and has not succeeded since, or waits for too long. */
+const isTroubled = (state: KnownState, now: number): boolean =>
+  ['stopped', 'retrying'].includes(state.condition) ||
+  (state.condition === 'waiting' && now - state.since > healthyWaitMs) ||
+  (state.lastError !== null && isLastBad(state));
+
+const isLastBad = ({ lastBadAt, lastGoodAt }: Pick<KnownState, 'lastBadAt' | 'lastGoodAt'>): boolean =>
+  (lastBadAt ?? 0) > (lastGoodAt ?? 0);
 
 /** The newest round that was good, and the newest that was bad, on any database; which one, its own line tells. */
 const timesOf = (
-  states: readonly StoredSyncState[],
+  states: readonly KnownState[],
 ): Pick<SyncReport, 'lastGoodAt' | 'lastGoodMs' | 'lastBadAt'> => {
   const good = states.toSorted((one, other) => (other.lastGoodAt ?? 0) - (one.lastGoodAt ?? 0))[0];
   return {
@@ -145,8 +191,8 @@ const largest = (values: readonly (number | null)[]): number | null => {
   return known.length === 0 ? null : Math.max(...known);
 };
 
-const sumOf = (states: readonly StoredSyncState[]): SyncReport['totals'] => {
-  const sum = (pick: (totals: StoredSyncState['totals']) => number): number =>
+const sumOf = (states: readonly KnownState[]): SyncReport['totals'] => {
+  const sum = (pick: (totals: KnownState['totals']) => number): number =>
     states.reduce((total, state) => total + pick(state.totals), 0);
   return {
     inserted: sum(({ inserted }) => inserted),

@@ -1,9 +1,8 @@
 /** `status` for people. Pure, but for the colours of the terminal. */
-import type { StoredSyncState } from '../../control/sync-state.ts';
 import { formatAge, formatBytes, formatCount, formatDuration, formatTime } from '../amounts.ts';
 import type { Output, Paint } from '../output.ts';
 import { textTable } from '../text-table.ts';
-import type { StatusReport, SyncCondition, SyncReport } from './report.ts';
+import type { KnownState, StatusReport, SyncCondition, SyncReport } from './report.ts';
 
 export interface View {
   readonly out: Pick<Output, 'paint'>;
@@ -38,6 +37,9 @@ const colours: Partial<Record<SyncCondition, Paint>> = {
 export const paintCondition = (condition: SyncCondition, { out }: View): string =>
   out.paint(colours[condition] ?? 'green', condition);
 
+export const syncCondition = ({ condition, isHealthy }: SyncReport, view: View): string =>
+  `${paintCondition(condition, view)}${isHealthy ? '' : ' (unhealthy)'}`;
+
 const columns = [
   { title: 'Name' },
   { title: 'State' },
@@ -55,7 +57,7 @@ const syncTable = (syncs: readonly SyncReport[], view: View): string =>
     columns,
     syncs.map((report) => [
       report.sync.name,
-      paintCondition(report.condition, view),
+      syncCondition(report, view),
       time(report.lastGoodAt, view),
       age(report.lastGoodAt, view),
       changes(report.totals),
@@ -73,11 +75,12 @@ export const age = (at: number | null, { now }: View): string => (at === null ? 
 export const changes = ({ inserted, updated, deleted }: SyncReport['totals']): string =>
   [inserted, updated, deleted].map(formatCount).join(' / ');
 
-/** `12 rows, 3.4s`; `0` when in step; nothing when it is not known. */
+/** `12 rows, 3.4s`; `0` when in step; `-` when nobody measures it. */
 export const behind = ({
   rowsBehind,
   secondsBehind,
 }: Pick<SyncReport, 'rowsBehind' | 'secondsBehind'>): string => {
+  if (rowsBehind === null && secondsBehind === null) return '-';
   if (rowsBehind === 0 || (rowsBehind === null && secondsBehind === 0)) return '0';
   return [
     ...(rowsBehind === null ? [] : [rowsBehind === 1 ? '1 row' : `${formatCount(rowsBehind)} rows`]),
@@ -93,11 +96,19 @@ const troubleLines = (report: SyncReport, view: View): string[] => {
   return all.length === 0 ? [] : ['', `${report.sync.name}:`, ...all.map((line) => `  ${line}`)];
 };
 
-/** What a paused sync last failed with is why it is paused, unless somebody paused it. */
 const isLive = ({ condition }: SyncReport): boolean => !['inactive', 'no daemon'].includes(condition);
 
 /** What a database waits for, how far its copy is, why it failed; nothing for one in step. */
-export const workLines = (name: string, state: StoredSyncState, { now }: View): string[] => {
+export const workLines = (name: string, state: KnownState, view: View): string[] => [
+  ...(isLiveDatabase(state) ? liveLines(name, state, view) : lastFailureLine(name, state, view)),
+  ...(isErrorShown(state) ? errorLines(state) : []),
+];
+
+/** Of the others the daemon tells nothing now. */
+const isLiveDatabase = ({ condition }: KnownState): boolean =>
+  !['paused', 'inactive', 'no daemon'].includes(condition);
+
+const liveLines = (name: string, state: KnownState, { now }: View): string[] => {
   const since = `since ${formatTime(state.since, now)} (${formatAge(state.since, now)})`;
   const lines: string[] = [];
   if (state.copy !== null) {
@@ -106,14 +117,25 @@ export const workLines = (name: string, state: StoredSyncState, { now }: View): 
       `${name}: copying ${since}: ${tablesDone} of ${tablesTotal} tables, ${formatBytes(bytesDone)}`,
     );
   }
-  if (state.waitingFor !== null) lines.push(`${name}: waiting for ${state.waitingFor} ${since}`);
-  if (state.state === 'stopped') lines.push(`${name}: stopped ${since}`);
-  if (state.state === 'retrying') {
+  if (state.condition === 'waiting' && state.waitingFor !== null)
+    lines.push(`${name}: waiting for ${state.waitingFor} ${since}`);
+  if (state.condition === 'stopped') lines.push(`${name}: stopped ${since}`);
+  if (state.condition === 'retrying') {
     const next = state.retryAt === null ? 'soon' : `in ${formatDuration(state.retryAt - now)}`;
     lines.push(`${name}: failing ${since}, trying again ${next}`);
   }
-  if (state.lastError !== null && (state.lastBadAt ?? 0) >= (state.lastGoodAt ?? 0)) {
-    lines.push(`  ${state.lastError.message.replaceAll('\n', '\n    ')}`, `  ${state.lastError.hint}`);
-  }
   return lines;
 };
+
+const lastFailureLine = (name: string, state: KnownState, view: View): string[] =>
+  isErrorShown(state) ? [`${name}: failed last at ${time(state.lastBadAt, view)}`] : [];
+
+/** What it waits for has not failed in a round, so there is no time of it. */
+const isErrorShown = ({ condition, lastError, lastBadAt, lastGoodAt }: KnownState): boolean =>
+  lastError !== null &&
+  (condition === 'waiting' || (lastBadAt !== null && lastBadAt >= (lastGoodAt ?? 0)));
+
+const errorLines = ({ lastError }: KnownState): string[] =>
+  lastError === null
+    ? []
+    : [`  ${lastError.message.replaceAll('\n', '\n    ')}`, `  ${lastError.hint}`];

@@ -20,22 +20,37 @@ export interface OutgoingConflict {
   readonly decidedAt: number;
 }
 
-/** The oldest of these syncs. */
+/** The oldest of these syncs: as many as the count and the bytes of their texts allow, and at least one. */
 export const readConflicts = async (
   session: Session,
   {
     schema,
     syncs,
-    limit,
-  }: { readonly schema: string; readonly syncs: readonly SyncId[]; readonly limit: number },
+    countMax,
+    bytesMax,
+  }: {
+    readonly schema: string;
+    readonly syncs: readonly SyncId[];
+    readonly countMax: number;
+    readonly bytesMax: number;
+  },
 ): Promise<OutgoingConflict[]> => {
   const rows = await session.query(sql`
-    select id, sync, tbl, kind, key, winner, strategy, versions::text,
-           extract(epoch from decided_at) * 1000 as decided_at
-      from ${sql.id(schema, 'conflict')}
-     where sync = any (${syncs}::uuid[])
-     order by decided_at
-     limit ${limit}::integer`);
+    select id, sync, tbl, kind, key, winner, strategy, versions, decided_at
+      from (
+        select *, sum(bytes) over (order by decided_at, id) - bytes as bytes_before
+          from (
+            select id, sync, tbl, kind, key, winner, strategy, versions::text,
+                   extract(epoch from decided_at) * 1000 as decided_at,
+                   octet_length(key) + octet_length(versions::text) as bytes
+              from ${sql.id(schema, 'conflict')}
+             where sync = any (${syncs}::uuid[])
+             order by decided_at, id
+             limit ${countMax}::integer
+          ) oldest
+      ) sized
+     where bytes_before < ${bytesMax}::bigint
+     order by decided_at, id`);
   return rows.map((row) => ({
     id: row['id'] as string,
     syncId: row['sync'] as SyncId,

@@ -56,6 +56,18 @@ const createSchema = async (
 };
 
 /**
+ * Makes a database that was restored from a dump a source again. What was read from the original means nothing here, so
+ * nobody is registered as a reader any more: a position that is not made anew is refused, whatever its numbers.
+ */
+export const adoptRestored = (session: Session, schema: string): Promise<unknown> =>
+  session.script(
+    sql`begin`,
+    sql`update ${sql.id(schema, 'identity')} set made_by = pg_current_xact_id(), incarnation = incarnation + 1`,
+    sql`delete from ${sql.id(schema, 'consumer')}`,
+    sql`commit`,
+  );
+
+/**
  * True when the schema is there and ours, false when it is not there.
  * @throws ReplicationError `foreign_installation` when it is somebody else's
  */

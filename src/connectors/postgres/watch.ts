@@ -9,7 +9,7 @@
  *
  * States: `idle` (made, or stopped) → `watching` ⇄ `unreachable` (waits, then connects again) → `idle`.
  */
-import { isReplicationError, type ReplicationError } from '../../model/errors.ts';
+import { isReplicationError } from '../../model/errors.ts';
 import type { RelationId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { sql } from '../../pg/sql.ts';
@@ -28,26 +28,34 @@ export interface WatchOptions {
   /** `all` after each connect, and after more changes than are worth telling apart. */
   readonly onChange: (tables: ReadonlySet<RelationId> | 'all') => void;
   /** Called when the state changes, or the reason for being unreachable does. */
-  readonly onState: (state: WatchState, error: ReplicationError | null) => void;
+  readonly onState: (state: WatchState, error: unknown) => void;
+}
+
+export interface Watch extends Service {
+  /** The database answers again: connects now if it is waiting to, and does not wait the next time that it would. */
+  hurry(): void;
 }
 
 export type WatchState = 'idle' | 'watching' | 'unreachable';
 
+const connectAgainMs = { firstMs: 500, lastMs: 5_000 };
 const lookEveryMs = 250;
 const firstLookMs = 5;
 /** Looks this far apart that find nothing mean that the database is idle. */
 const idleAfterMs = 40;
 
-export const createWatch = (options: WatchOptions): Service => new Watch(options);
+export const createWatch = (options: WatchOptions): Watch => new DatabaseWatch(options);
 
-class Watch implements Service {
+class DatabaseWatch implements Watch {
   readonly #options: WatchOptions;
   readonly #stopping = new AbortController();
   #state: WatchState = 'idle';
-  #error: ReplicationError | null = null;
+  #error: unknown = null;
   #running: Promise<void> = Promise.resolve();
   /** Ends the current wait. */
   #wake: AbortController = new AbortController();
+  /** Ends the wait before the next connection; one that comes before the wait is kept for it. */
+  #hurry: AbortController = new AbortController();
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -61,11 +69,16 @@ class Watch implements Service {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake.abort();
+    this.#hurry.abort();
     await this.#running;
   }
 
-  #enter(state: WatchState, error: ReplicationError | null = null): void {
-    if (state === this.#state && error?.code === this.#error?.code) return;
+  hurry(): void {
+    this.#hurry.abort();
+  }
+
+  #enter(state: WatchState, error: unknown = null): void {
+    if (state === this.#state && reasonOf(error) === reasonOf(this.#error)) return;
     this.#state = state;
     this.#error = error;
     this.#options.onState(state, error);
@@ -74,15 +87,16 @@ class Watch implements Service {
   async #run(): Promise<void> {
     const { connect, clock, random } = this.#options;
     const { signal } = this.#stopping;
-    const backoff = createBackoff({ firstMs: 500, lastMs: 30_000, random });
+    const backoff = createBackoff({ ...connectAgainMs, random });
     while (!signal.aborted) {
       try {
         await using session = await connect();
         await this.#watch(session, () => backoff.reset());
       } catch (error) {
-        if (!isReplicationError(error)) throw error;
+        // A bug too: what has failed once may go well the next time, and nobody else would begin it again.
         this.#enter('unreachable', error);
-        await clock.sleep(backoff.next(), signal);
+        await clock.sleep(backoff.next(), this.#hurry.signal);
+        if (!signal.aborted) this.#hurry = new AbortController();
       }
     }
     this.#enter('idle');
@@ -113,6 +127,8 @@ class Watch implements Service {
     await this.#options.clock.sleep(durationMs, this.#wake.signal);
   }
 }
+
+const reasonOf = (error: unknown): string => (isReplicationError(error) ? error.code : String(error));
 
 /** What was seen of a database so far. */
 class Looker {

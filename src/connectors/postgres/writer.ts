@@ -28,7 +28,7 @@ export interface WriterOptions {
 
 /** How long a round waits for a lock before it gives way: less than `deadlock_timeout`, so we are the victim, not they. */
 const lockTimeoutMs = 400;
-/** A worker that dies half-way must not hold locks and fence for longer than this. */
+/** From the fence on a worker that dies must not hold it, and the locks, for longer than this. */
 const idleInTransactionTimeoutMs = 60_000;
 const contestedPageSize = 2_000;
 
@@ -84,6 +84,7 @@ export class PostgresWriter {
   async movePositions(sync: SyncId, positions: readonly Position[]): Promise<void> {
     try {
       await this.#session.script(
+        sql`set local idle_in_transaction_session_timeout = ${sql.literal(idleInTransactionTimeoutMs)}`,
         ...positions.flatMap((position) => movePosition(this.#schema, sync, position)),
       );
     } catch (error) {
@@ -167,7 +168,6 @@ export class PostgresWriter {
   async #prepareSession(): Promise<void> {
     await this.#session.script(
       sql`set session lock_timeout = ${sql.literal(lockTimeoutMs)}`,
-      sql`set session idle_in_transaction_session_timeout = ${sql.literal(idleInTransactionTimeoutMs)}`,
       sql`select pg_catalog.set_config(${`${this.#schema}.apply`}, 'on', false)`,
     );
     await this.#takeReplicaRole();

@@ -124,7 +124,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
   const { context, delivery, destination, sequences } = options;
   const { writer, lease, staged, filledRowCount } = destination;
   try {
-    const moved = delivery.nextPositions.filter((position) => isRead(delivery, position.source, context));
+    const moved = delivery.nextPositions.filter((position) => !delivery.positions.includes(position));
     await writer.movePositions(context.sync.id, moved);
     const since = await writer.lock(staged.map(({ plan }) => plan));
     let total: AppliedCounts = { inserted: filledRowCount, updated: 0, deleted: 0, conflicts: 0 };
@@ -150,10 +150,6 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
 
 /** Versions can only meet where the database has changes of its own, or several sources sent rows. */
 const isContestable = ({ local, streams }: TableDelivery): boolean => local !== null || streams.length > 1;
-
-/** The positions of sources that were present move. */
-const isRead = (delivery: Delivery, source: number, context: RoundContext): boolean =>
-  source !== delivery.member.database.id && context.sources.some(({ database }) => database.id === source);
 
 const settleContests = async (
   { context, destination, delivery }: ApplyOptions,

@@ -17,13 +17,14 @@ import type { Table } from '../../connectors/postgres/table.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import {
   type Database,
+  type DatabaseId,
   type Member,
   type RelationId,
   sources as sourcesOf,
   type SyncDefinition,
 } from '../../model/topology.ts';
 import type { Catalog, CatalogTable } from './catalog.ts';
-import type { OpenSource } from './source.ts';
+import { type OpenSource, positionLost, positionProblem } from './source.ts';
 import { settleAll } from '../settle.ts';
 
 /** The rows of one table from one source. */
@@ -48,7 +49,11 @@ export interface Delivery {
   readonly member: Member;
   readonly tables: readonly TableDelivery[];
   readonly isCopy: boolean;
+  /** The source of a copy takes note that one was asked for; it is written even if nothing has changed. */
+  readonly startsAnew: boolean;
+  /** Those that do not move are the same objects as before. */
   readonly nextPositions: readonly Position[];
+  readonly positions: readonly Position[];
   readonly changeCount: number;
 }
 
@@ -69,8 +74,16 @@ interface SourceChanges {
 
 export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
   const { sync, member, positions } = options;
-  const others = options.sources.filter(({ database }) => database.id !== member.database.id);
   const isCopy = needsCopy(sync, member.database, positions);
+  const isReplaced = isCopy && sync.onetimecopy === 1;
+  const startsAnew = !isCopy && isBehindCopy(sync, positions);
+  const lost = isReplaced ? new Set<DatabaseId>() : lostPositions(options, startsAnew);
+  const others = options.sources.filter(
+    ({ database }) =>
+      database.id !== member.database.id &&
+      !lost.has(database.id) &&
+      (!isReplaced || isFirst(sync, database)),
+  );
   const read = await settleAll(others.map((source) => readChanges(options, source)));
   const copied = isCopy ? copySource(options, read) : null;
   const own = await readOwnChanges(options);
@@ -82,28 +95,54 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
     member,
     tables,
     isCopy,
-    nextPositions: nextPositions(options, read),
+    startsAnew,
+    positions,
+    nextPositions: nextPositions(options, { heir: isReplaced ? copied : null }),
     changeCount: counts.reduce((sum, count) => sum + count, 0),
   };
 };
+
+const isFirst = (sync: SyncDefinition, { id }: Database): boolean => sourcesOf(sync)[0]?.database.id === id;
+
+/** A copy was asked for since these positions were made. */
+export const isBehindCopy = (sync: SyncDefinition, positions: readonly Position[]): boolean =>
+  sync.onetimecopy !== 0 && positions.some(({ copyGeneration }) => copyGeneration < sync.copyGeneration);
 
 /** The first source is the one that is copied, so it is never copied to. */
 export const needsCopy = (
   sync: SyncDefinition,
   database: Database,
   positions: readonly Position[],
-): boolean =>
-  sync.onetimecopy !== 0 &&
-  sourcesOf(sync)[0]?.database.id !== database.id &&
-  positions.some(({ copyGeneration }) => copyGeneration < sync.copyGeneration);
+): boolean => isBehindCopy(sync, positions) && !isFirst(sync, database);
+
+/**
+ * The sources of which this database's position is of no use any more. Only the first source may pass over that, when a copy
+ * was asked for: what the others have and it lacks is given up then, and it reads on from now.
+ * @throws ReplicationError `position_lost`, `server_unsupported`
+ */
+const lostPositions = (
+  { sync, member, positions, sources }: PlanOptions,
+  startsAnew: boolean,
+): Set<DatabaseId> => {
+  const lost = new Set<DatabaseId>();
+  for (const position of positions) {
+    const source = sources.find(({ database }) => database.id === position.source);
+    const problem =
+      source === undefined ? null : positionProblem(source, { position, reader: member.database, sync });
+    if (problem === null) continue;
+    if (!startsAnew || sync.onetimecopy !== 1 || problem.code !== 'position_lost') throw problem;
+    lost.add(position.source);
+  }
+  return lost;
+};
 
 const copySource = ({ sync }: PlanOptions, read: readonly SourceChanges[]): SourceChanges => {
-  const [first] = sourcesOf(sync);
-  const found = read.find(({ source }) => source.database.id === first?.database.id);
+  const found = read.find(({ source }) => isFirst(sync, source.database));
   if (found !== undefined) return found;
+  const first = sourcesOf(sync)[0]?.database.name ?? '';
   throw new ReplicationError('database_unreachable', {
-    message: `The copy is taken from ${first?.database.name}, which cannot be reached.`,
-    facts: { database: first?.database.name ?? '' },
+    message: `The copy is taken from ${first}, which cannot be reached.`,
+    facts: { database: first },
   });
 };
 
@@ -124,13 +163,14 @@ const windowOf = (options: PlanOptions, source: OpenSource): Window => {
   return { since: earliest([snapshot, ...unsettled]), position: snapshot };
 };
 
-const positionOf = ({ positions, member }: PlanOptions, source: Database): Position => {
+const positionOf = ({ positions, member, sync }: PlanOptions, source: Database): Position => {
   const position = positions.find((candidate) => candidate.source === source.id);
   if (position !== undefined) return position;
-  throw new ReplicationError('position_lost', {
-    message: `${member.database.name} has no position for ${source.name}: its schema was emptied, or the sync was not installed there.`,
-    hint: 'Run `tahr validate` for the sync, then copy again with `tahr update sync NAME onetimecopy=1`.',
-    facts: { database: member.database.name, source: source.name },
+  throw positionLost({
+    source,
+    reader: member.database,
+    sync,
+    what: 'was never read, or the schema of the reader was emptied',
   });
 };
 
@@ -272,16 +312,40 @@ const tableOf = (source: OpenSource, id: RelationId): CatalogTable & { readonly 
   return { ...table, shape: table.shape };
 };
 
-const nextPositions = ({ sync, positions }: PlanOptions, read: readonly SourceChanges[]): Position[] =>
-  positions.map((position) => {
-    const now = read.find(({ source }) => source.database.id === position.source)?.source;
-    if (now === undefined) return position;
-    const { systemIdentifier, timeline, databaseOid, incarnation } = now.lineage;
+/**
+ * Every source that is present has been read up to its snapshot. A database that was replaced by a copy knows of the other
+ * sources what the copied one knew.
+ */
+const nextPositions = (
+  options: PlanOptions,
+  { heir }: { readonly heir: SourceChanges | null },
+): Position[] => {
+  const { sync, positions, sources } = options;
+  return positions.map((position) => {
+    const inherited =
+      heir === null || heir.source.database.id === position.source
+        ? null
+        : inheritedPosition(options, heir, position);
+    if (inherited !== null) return inherited;
+    const source = sources.find(({ database }) => database.id === position.source);
+    if (source === undefined) return position;
+    const { systemIdentifier, timeline, databaseOid, incarnation } = source.lineage;
     return {
       source: position.source,
       seq: position.seq + 1n,
-      snapshot: now.opening.snapshot,
+      snapshot: source.opening.snapshot,
       lineage: { systemIdentifier, timeline, databaseOid, incarnation },
       copyGeneration: sync.copyGeneration,
     };
   });
+};
+
+const inheritedPosition = ({ sync }: PlanOptions, { source }: SourceChanges, own: Position): Position => {
+  const known = source.opening.positions.find((position) => position.source === own.source);
+  if (known !== undefined && known.copyGeneration === sync.copyGeneration)
+    return { ...known, seq: own.seq + 1n };
+  throw new ReplicationError('given_way', {
+    message: `The copy of ${source.database.name} waits until ${source.database.name} itself has begun anew.`,
+    facts: { source: source.database.name },
+  });
+};

@@ -4,7 +4,7 @@ import { judgeLineage, type Lineage, readLineage } from '../../connectors/postgr
 import { parseSnapshot, type Position } from '../../connectors/postgres/position.ts';
 import { type Opening, PostgresReader } from '../../connectors/postgres/reader.ts';
 import { ReplicationError, unreachable } from '../../model/errors.ts';
-import type { Database, SyncDefinition } from '../../model/topology.ts';
+import { type Database, type SyncDefinition, sources } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import type { Catalog } from './catalog.ts';
 
@@ -40,40 +40,59 @@ const lineageOf = async (session: Session, schema: string): Promise<Lineage> => 
 };
 
 /**
- * The position of `reader` fits this source as it is now.
- * @throws ReplicationError `position_lost`, `server_unsupported`
+ * Why the position of `reader` does not fit this source as it is now; null when it does.
+ * @param sync named in the advice
  */
-export const assertPositionHolds = (source: OpenSource, position: Position, reader: Database): void => {
+export const positionProblem = (
+  source: OpenSource,
+  {
+    position,
+    reader,
+    sync,
+  }: { readonly position: Position; readonly reader: Database; readonly sync: SyncDefinition },
+): ReplicationError | null => {
   const { xmax } = parseSnapshot(position.snapshot);
   const now = parseSnapshot(source.opening.snapshot).xmax;
   const verdict = judgeLineage({ ...position.lineage, xmax }, { ...source.lineage, xmax: now });
+  const lost = (what: string): ReplicationError =>
+    positionLost({ source: source.database, reader, sync, what });
   switch (verdict) {
     case 'same':
     case 'upgraded':
-      if (canServe(position.snapshot, source.opening.floors.get(reader.id))) return;
-      throw lost(source, reader, 'had to discard changes that were not read yet, or was set up again');
+      if (canServe(position.snapshot, source.opening.floors.get(reader.id))) return null;
+      return lost('had to discard changes that were not read yet, or was set up again');
     case 'standby':
-      throw new ReplicationError('server_unsupported', {
+      return new ReplicationError('server_unsupported', {
         message: `${source.database.name} is in recovery: a standby does not tell which transactions are in progress, so it cannot be a source.`,
         facts: { database: source.database.name },
       });
     case 'rewound':
-      throw lost(
-        source,
-        reader,
+      return lost(
         'was set back to an earlier state: restored, promoted from a standby that missed the end, or rolled back',
       );
     case 'cloned':
-      throw lost(source, reader, 'is a copy of the database that was read before, in the same cluster');
+      return lost('is a copy of the database that was read before, in the same cluster');
     case 'restored':
-      throw lost(source, reader, 'was made by dump and restore; its transactions have other numbers');
+      return lost('was made by dump and restore; its transactions have other numbers');
     default:
-      unreachable(verdict);
+      return unreachable(verdict);
   }
 };
 
-const lost = (source: OpenSource, reader: Database, what: string): ReplicationError =>
-  new ReplicationError('position_lost', {
-    message: `${source.database.name} ${what}, so the position of ${reader.name} is of no use there any more.`,
-    facts: { source: source.database.name, database: reader.name },
+/** The advice says which side would be copied: the operator has to choose it, and rows may be lost by the choice. */
+export const positionLost = (lost: {
+  readonly source: Database;
+  readonly reader: Database;
+  readonly sync: SyncDefinition;
+  readonly what: string;
+}): ReplicationError => {
+  const { source, reader, sync, what } = lost;
+  const first = sources(sync)[0]?.database.name ?? source.name;
+  return new ReplicationError('position_lost', {
+    message: `${source.name} ${what}, so the position of ${reader.name} is of no use there any more.`,
+    hint:
+      `If ${first} has the right rows: tahr update sync ${sync.name} onetimecopy=1. It copies ${first} to the others and deletes rows that ${first} lacks. ` +
+      `If another source has them, put it first: tahr update dbgroup ${sync.dbgroup} with that source in the first place; then the same.`,
+    facts: { source: source.name, database: reader.name },
   });
+};

@@ -1,0 +1,90 @@
+/** A source that was set back, and the way on: the operator says which side is right, and everything goes on from there. */
+import { execFileSync } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { startServer } from '../../tools/embedded-postgres.ts';
+import { createGang, type Gang } from '../support/gang.ts';
+
+const schema = 'create table orders (id int primary key, note text)';
+
+/** With their owner, who need not be the one who runs the test. */
+const copyFiles = (from: string, to: string): void => {
+  execFileSync('cp', ['-a', from, to]);
+};
+
+/** The daemon's order after a copy was asked for: its source, those that are copied to, then all. */
+const copyInOrder = async (gang: Gang, ...names: string[]): Promise<void> => {
+  await gang.update({ onetimecopy: 1, copyGeneration: gang.sync.copyGeneration + 1 });
+  for (const name of names) expect(await gang.round(name), name).toMatchObject({ [name]: { kind: 'good' } });
+  await gang.update({ onetimecopy: 0 });
+};
+
+it('a source that was restored from an older backup is recognised, and heals by a copy from the side that is right', async () => {
+  await using a = await startServer();
+  await using gang = await createGang({
+    roles: { A: 'source', B: 'source', C: 'target' },
+    servers: { A: a },
+    schema,
+    tables: ['orders'],
+  });
+  await gang.run('A', `insert into orders values (1, 'before')`);
+  await gang.settle();
+  await a.stop();
+  copyFiles(a.dataDirectory, `${a.dataDirectory}.backup`);
+  await a.start();
+  await gang.reconnect();
+  await gang.run('A', `insert into orders select n, 'after' from generate_series(2, 2000) n`);
+  await gang.run('B', `insert into orders values (5000, 'on B')`);
+  await gang.settle();
+
+  await a.stop();
+  await rm(a.dataDirectory, { recursive: true });
+  copyFiles(`${a.dataDirectory}.backup`, a.dataDirectory);
+  await a.start();
+  await gang.reconnect();
+  await expect(gang.round()).rejects.toMatchObject({ code: 'position_lost', facts: { source: 'A' } });
+  await gang.run('B', `insert into orders values (5001, 'on B, meanwhile')`);
+  expect(await gang.rows('A', 'orders')).toHaveLength(1);
+
+  const [first, second, ...targets] = gang.sync.members;
+  await gang.update({ members: [second, first, ...targets].filter((member) => member !== undefined) });
+  await copyInOrder(gang, 'B', 'A', 'C');
+  await gang.run('A', `insert into orders values (6000, 'goes on')`);
+  await gang.run('B', `update orders set note = 'goes on' where id = 1`);
+  await gang.expectEqual();
+  expect(await gang.rows('C', 'orders')).toHaveLength(2003);
+});
+
+it('the restored side can be the one that is copied', async () => {
+  await using gang = await createGang({
+    roles: { A: 'source', B: 'source', C: 'target' },
+    schema,
+    tables: ['orders'],
+  });
+  await gang.run('A', `insert into orders values (1, 'one'), (2, 'two')`);
+  await gang.settle();
+  // What dump and restore leave behind: the rows, and an identity that another transaction has written.
+  await gang.run(
+    'A',
+    'update tahr.identity set incarnation = incarnation; delete from orders where id = 2; truncate tahr.d_1_0',
+  );
+  await gang.reconnect();
+  await expect(gang.round()).rejects.toMatchObject({ code: 'position_lost' });
+  await copyInOrder(gang, 'A', 'B', 'C');
+  await gang.expectEqual();
+  expect(await gang.rows('B', 'orders')).toEqual(['(1,one)']);
+});
+
+it('a copy that is asked for again keeps what the others have changed and the first does not know', async () => {
+  await using gang = await createGang({
+    roles: { A: 'source', B: 'source', C: 'target' },
+    schema,
+    tables: ['orders'],
+  });
+  await gang.run('A', `insert into orders values (1, 'one')`);
+  await gang.settle();
+  await gang.run('B', `insert into orders values (2, 'only on B')`);
+  await copyInOrder(gang, 'A', 'B', 'C');
+  await gang.expectEqual();
+  expect(await gang.rows('A', 'orders')).toEqual(['(1,one)', '(2,"only on B")']);
+});
