@@ -1,16 +1,21 @@
 /** What a copy that was asked for will do, said before anybody is surprised by it. Pure. */
 import { sources, type SyncDefinition } from '../model/topology.ts';
 
-/** Nothing when no copy was asked for. */
-export const copyNotice = ({ onetimecopy, members }: SyncDefinition & { members: SyncDefinition['members'] }): string[] => {
-  const first = sources({ members })[0]?.database;
-  if (onetimecopy === 0 || first === undefined) return [];
-  const others = members.map(({ database }) => database).filter(({ id }) => id !== first.id);
+/** For the help of `add sync` and `update sync`. */
+export const copyHelp = [
+  'onetimecopy=1 copies from the first source to all others: rows that the first source lacks are deleted there.',
+  'Changes made since the sync was added are kept, but for those of a source whose position was lost.',
+].join('\n');
+
+/** Sentences about the copy of this sync; none when none was asked for. */
+export const copyNotice = (sync: SyncDefinition): string[] => {
+  const first = sources(sync)[0]?.database;
+  if (sync.onetimecopy === 0 || first === undefined) return [];
+  const others = sync.members.map(({ database }) => database).filter(({ id }) => id !== first.id);
   const direction = `from ${first.name} to ${others.map(({ name }) => name).join(', ')}`;
-  return onetimecopy === 1
-    ? [
-        `The copy goes ${direction}: rows that ${first.name} lacks are deleted there.`,
-        'Changes made since the sync was added are kept.',
-      ]
-    : [`The copy goes ${direction}, into tables that are empty there.`];
+  if (sync.onetimecopy === 2) return [`The copy goes ${direction}, into tables that are empty there.`];
+  return [
+    `The copy goes ${direction}: rows that ${first.name} lacks are deleted there.`,
+    'Changes made since the sync was added are kept, but for those of a source whose position was lost.',
+  ];
 };

@@ -3,12 +3,6 @@ import { connectionStatuses } from '../model/topology.ts';
 import { key } from './grammar/settings.ts';
 import { boolean, choice, intervalMs, list, namedRoles, oneTimeCopy, text } from './grammar/values.ts';
 
-/** For the help of `add sync` and `update sync`. */
-export const copyHelp = [
-  'onetimecopy=1 copies from the first source to all others: rows that the first source lacks are deleted there.',
-  'Changes made since the sync was added are kept.',
-].join('\n');
-
 export const syncKeys = {
   relgroup: key(text, 'the relgroup that is replicated', ['herd']),
   tables: key(list, 'tables and sequences instead: A,shop.B,"C d",shop.*', ['table', 'tabs']),
@@ -23,7 +17,10 @@ export const syncKeys = {
     'bucardo_latest (default), bucardo_abort, or sources in order of preference: "B A"',
     ['conflict', 'standard_conflict'],
   ),
-  onetimecopy: key(oneTimeCopy, '0 none (default), 1 copy the first source over all others once, 2 only into empty tables'),
+  onetimecopy: key(
+    oneTimeCopy,
+    '0 none (default), 1 copy the first source over all others once, 2 only into empty tables',
+  ),
   autokick: key(boolean, 'on (default): run as soon as a source reports changes', ['ping']),
   checktime: key(intervalMs, 'run at least this often: 30s, "5 minutes", none (default)'),
   status: key(choice(connectionStatuses), 'active (default) or inactive'),

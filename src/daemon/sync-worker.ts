@@ -208,10 +208,12 @@ export class SyncWorker {
     );
   }
 
+  /** Of those that take part; one that is away is told to be away by the lanes. */
   #unwatched(readers: readonly Member[]): Unwatched | null {
     if (!this.#definition.autokick) return null;
-    const { watchProblemOf } = this.#surroundings;
+    const { watchProblemOf, databases } = this.#surroundings;
     const [first = null] = readers
+      .filter(({ database }) => databases.isUp(database.id))
       .map(({ database }) => ({ database, error: watchProblemOf(database.id) }))
       .filter(({ error }) => error !== null);
     return first;

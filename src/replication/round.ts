@@ -10,6 +10,7 @@
  */
 import { type Position, readPositions } from '../connectors/postgres/position.ts';
 import { isFurther, type SequenceValue } from '../connectors/postgres/sequences.ts';
+import { isReplicationError } from '../model/errors.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
 import type { Lease } from '../pg/pool.ts';
 import { type AppliedCounts, applyRound, type Destination, loadRound } from './apply/destination.ts';
@@ -58,20 +59,17 @@ export type RoundOutcome = ReadonlyMap<DatabaseId, DatabaseOutcome>;
 export const runRound = async (context: RoundContext): Promise<RoundOutcome> => {
   await using leases = new AsyncDisposableStack();
   const sources = await settleAll(context.sources.map((member) => open(context, member, leases)));
-  const deliveries = await planDeliveries(context, sources);
+  const { deliveries, outcomes } = await planDeliveries(context, sources);
   const sequences = furthestSequences(await settleAll(sources.map((source) => sequencesOf(context, source))));
   const busy = deliveries.filter((delivery) => hasWork(context, delivery, sequences));
   if (busy.length === 0) {
     await settleAll(sources.map(({ reader }) => reader.abandon()));
-    return new Map(context.written.map(({ database }) => [database.id, { kind: 'empty' }]));
+    return outcomes;
   }
   const loaded = await settleAll(busy.map((delivery) => load(context, delivery, leases)));
   await finishSources(sources, loaded);
   const applied = await settleAll(loaded.map((destination) => apply(context, destination, sequences)));
-  return new Map<DatabaseId, DatabaseOutcome>([
-    ...context.written.map(({ database }): [DatabaseId, DatabaseOutcome] => [database.id, { kind: 'empty' }]),
-    ...applied,
-  ]);
+  return new Map([...outcomes, ...applied]);
 };
 
 const open = async (
@@ -90,24 +88,38 @@ const open = async (
   });
 };
 
-const planDeliveries = async (context: RoundContext, sources: readonly OpenSource[]): Promise<Delivery[]> => {
-  const positions = await settleAll(context.written.map((member) => positionsOf(context, member, sources)));
+interface Plan {
+  readonly deliveries: readonly Delivery[];
+  /** Of all written databases: `bad` for those that cannot be planned for, `empty` until something is done. */
+  readonly outcomes: RoundOutcome;
+}
+
+const planDeliveries = async (context: RoundContext, sources: readonly OpenSource[]): Promise<Plan> => {
   const deliveries: Delivery[] = [];
-  for (const [index, member] of context.written.entries()) {
-    const own = positions[index] ?? [];
-    const catalog = await context.catalogOf(member.database.id);
-    deliveries.push(
-      await planDelivery({
-        sync: context.sync,
-        schema: context.schema,
-        member,
-        catalog,
-        positions: own,
-        sources,
-      }),
-    );
+  const outcomes = new Map<DatabaseId, DatabaseOutcome>();
+  for (const member of context.written) {
+    const { id } = member.database;
+    try {
+      deliveries.push(await planFor(context, member, sources));
+      outcomes.set(id, { kind: 'empty' });
+    } catch (error) {
+      // A side that does not fit hinders itself only. Anything else may concern the sources, and so everybody.
+      if (!isReplicationError(error, 'schema_differs')) throw error;
+      outcomes.set(id, { kind: 'bad', error });
+    }
   }
-  return deliveries;
+  return { deliveries, outcomes };
+};
+
+const planFor = async (
+  context: RoundContext,
+  member: Member,
+  sources: readonly OpenSource[],
+): Promise<Delivery> => {
+  const { sync, schema } = context;
+  const positions = await positionsOf(context, member, sources);
+  const catalog = await context.catalogOf(member.database.id);
+  return planDelivery({ sync, schema, member, catalog, positions, sources });
 };
 
 /** A source says them in its snapshot; a target is asked when its lane does not know them. */

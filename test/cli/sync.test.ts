@@ -124,6 +124,15 @@ describe('add sync', () => {
     expect(await capturedOn('A')).toEqual(['item']);
     expect(await installation.ok('list', 'sync', 'dry')).toBe('No syncs found\n');
   });
+
+  test('with a copy says which database is copied, and what is deleted', async () => {
+    const words = ['add', 'sync', 'dry', 'tables=stock', 'dbs=B:source,A:source,C:target', '--dry-run'];
+    expect(await installation.ok(...words, 'onetimecopy=1')).toContain(
+      'The copy goes from B to A, C: rows that B lacks are deleted there.\nChanges made since the sync was added are kept',
+    );
+    expect(await installation.ok(...words, 'onetimecopy=2')).toContain('into tables that are empty there.');
+    expect(await installation.ok(...words)).not.toContain('copy');
+  });
 });
 
 describe('update sync', () => {
@@ -158,6 +167,9 @@ describe('update sync', () => {
       copyGeneration: number;
     }[];
     expect(sync?.copyGeneration).toBe(2);
+    expect(await installation.ok('update', 'sync', 'shop', 'onetimecopy=1', '--dry-run')).toContain(
+      'shop: The copy goes from A to B, C: rows that A lacks are deleted there.',
+    );
   });
 
   test('captures a table that joins, and captures one no longer that leaves', async () => {
@@ -231,7 +243,7 @@ describe('without a daemon', () => {
     const run = await installation.tahr('status');
     expect(run.code).toBe(3);
     expect(run.stdout).toContain('Daemon: not running; `tahr start` starts it');
-    expect(run.stdout).toContain(' shop | no daemon | none');
+    expect(run.stdout).toContain(' shop | no daemon (unhealthy) | none');
     const details = await installation.tahr('status', 'shop');
     expect(details.code).toBe(3);
     expect(details.stdout).toContain('Current state                 : no daemon (unhealthy)');

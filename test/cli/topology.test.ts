@@ -122,11 +122,24 @@ describe('db', () => {
     expect(run.stderr).toContain('Invalid value "stalled" for status: it must be active or inactive.');
   });
 
-  test('in a dbgroup is not removed, and the group is named', async () => {
-    await installation.ok('add', 'dbgroup', 'g', 'A:source');
-    const run = await installation.tahr('remove', 'db', 'A');
+  test('with a name that is none is refused for its name, before anything else', async () => {
+    const run = await installation.tahr('add', 'db', 'a b', 'host=127.0.0.1');
     expect(run.code).toBe(1);
-    expect(run.stderr).toContain('dbgroup g');
+    expect(run.stderr).toContain('The database name "a b" is not allowed');
+  });
+
+  test('in a dbgroup is not removed, and the command that takes it out is named', async () => {
+    await installation.ok('add', 'dbgroup', 'g', 'A:source');
+    const alone = await installation.tahr('remove', 'db', 'A');
+    expect(alone.code).toBe(1);
+    expect(alone.stderr).toContain('dbgroup g');
+    expect(alone.stderr).toContain('`tahr remove dbgroup g`');
+    await installation.ok('add', 'db', 'Spare', ...settings(shop.parameters));
+    await installation.ok('add', 'dbgroup', 'g', 'Spare:target');
+    const run = await installation.tahr('remove', 'db', 'Spare');
+    expect(run.stderr).toContain('Take it out first: `tahr update dbgroup g A:source`.');
+    await installation.ok('update', 'dbgroup', 'g', 'A:source');
+    await installation.ok('remove', 'db', 'Spare');
     await installation.ok('remove', 'dbgroup', 'g');
   });
 });
@@ -222,6 +235,24 @@ describe('table', () => {
     );
     expect(await installation.ok('add', 'all', 'sequences')).toBe(
       'Added sequence public.customer_id_seq\nNew sequences added: 1\n',
+    );
+  });
+
+  test('without a usable key is added with a note that says so', async () => {
+    await using session = await shop.session();
+    await session.script(
+      sql`create table public.loose (code text unique)`,
+      sql`create table public.bare (note text)`,
+    );
+    const out = await installation.ok('add', 'table', 'loose', 'bare', 'customer', '--dry-run');
+    expect(out).toContain(
+      'Note: public.loose has no usable key: unique index "loose_code_key" has a column "code" that allows NULL.',
+    );
+    expect(out).toContain('ALTER COLUMN … SET NOT NULL');
+    expect(out).toContain('Note: public.bare has no usable key');
+    expect(out).not.toContain('public.customer has no usable key');
+    expect(await installation.ok('add', 'all', 'tables', '-t', 'bare', '--dry-run')).toContain(
+      'Note: public.bare has no usable key',
     );
   });
 

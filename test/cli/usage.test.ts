@@ -23,6 +23,7 @@ test('--help and help explain everything, a verb, or one command', async () => {
   expect((await tahr('add', '--help')).stdout).toContain('tahr add sync NAME');
   const one = await tahr('help', 'add', 'sync');
   expect(one.stdout).toContain('conflict_strategy=');
+  expect(one.stdout).toContain('rows that the first source lacks are deleted there');
   expect((await tahr('add', 'sync', '--help')).stdout).toBe(one.stdout);
 });
 
@@ -66,11 +67,21 @@ test('a control database that is away is named, without the password', async () 
   expect(run.stderr).not.toContain('secret');
 });
 
+test.each([
+  ['status', 'TAHR_CONTROL.\n'],
+  ['start', 'TAHR_CONTROL. `tahr run` waits for it.\n'],
+])('%s tells what to do when the control database is away', async (verb, end) => {
+  const run = await tahr(verb, '--control', 'host=127.0.0.1 port=1 dbname=nowhere user=u');
+  expect(run.code).toBe(1);
+  expect(run.stderr).toContain('\n  Start that server, or name another control database with --control or ');
+  expect(run.stderr.endsWith(end)).toBe(true);
+});
+
 test('a mistake in tahr.yaml is shown with its line and column', async () => {
   const path = join(directory, 'broken.yaml');
   await writeFile(path, 'control: dbname=x\nlog_levle: info\n');
   const run = await tahr('status', '--config', path);
   expect(run.code).toBe(1);
   expect(run.stderr).toContain(`${path}:2:1`);
-  expect(run.stderr).toContain('Did you mean "log_level"?');
+  expect(run.stderr).toContain('Did you mean "log_level"?\n  Correct what the message names');
 });

@@ -9,6 +9,7 @@ import { key, type Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
 import { list, text } from '../grammar/values.ts';
 import { unquote } from '../grammar/words.ts';
+import { warnOfKeys } from '../key-warning.ts';
 import { chooseAll } from '../relation-choice.ts';
 import { joinRelGroup, lookAround, rememberAll } from '../relation-finding.ts';
 import { reinstallSyncs } from '../sync-install.ts';
@@ -69,6 +70,7 @@ const addAllRelations = (
         await joinRelGroup(db, { relgroup, relations: remembered.map(({ relation }) => relation), say });
       say(`New ${kind}s added: ${added.length}`);
       if (remembered.length > added.length) say(`Already added: ${remembered.length - added.length}`);
+      if (kind === 'table') await warnOfKeys(db, { context, database: place.database, chosen, say });
     };
     await reinstallSyncs(db, { context, say, aftermath, uses: (sync) => sync.relgroup === relgroup, alter });
   });

@@ -1,18 +1,15 @@
 /** `add table` and `add sequence`: the two differ in the noun only. */
-import type { Db } from '../../control/db.ts';
-import { getInstallation } from '../../control/installation.ts';
-import type { Relation } from '../../control/relation.ts';
 import type { RelationKind } from '../../model/topology.ts';
-import { change, type Say } from '../change.ts';
+import { change } from '../change.ts';
 import { type Command, command, type ExitCode } from '../command.ts';
 import type { Context } from '../context.ts';
 import { key, type Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
 import { text } from '../grammar/values.ts';
 import { splitList } from '../grammar/words.ts';
-import { keyWarnings } from '../key-warning.ts';
+import { warnOfKeys } from '../key-warning.ts';
 import { chooseRelations } from '../relation-choice.ts';
-import { joinRelGroup, lookAround, type Place, rememberAll, sayRelations } from '../relation-finding.ts';
+import { joinRelGroup, lookAround, rememberAll, sayRelations } from '../relation-finding.ts';
 import { relationChanges, tableKeys } from '../relation-settings.ts';
 import { reinstallSyncs, usesRelation } from '../sync-install.ts';
 
@@ -74,7 +71,7 @@ const addNamed = ({ kind, words, settings }: Naming, context: Context): Promise<
       const { relgroup } = settings;
       if (relgroup !== undefined)
         await joinRelGroup(db, { relgroup, relations: remembered.map(({ relation }) => relation), say });
-      if (kind === 'table') await warnOfKeys(db, { context, place, remembered, say });
+      if (kind === 'table') await warnOfKeys(db, { context, database: place.database, chosen, say });
     };
     await reinstallSyncs(db, {
       context,
@@ -85,17 +82,3 @@ const addNamed = ({ kind, words, settings }: Naming, context: Context): Promise<
       alter,
     });
   });
-
-interface Remembered {
-  readonly context: Context;
-  readonly place: Place;
-  readonly remembered: readonly { readonly relation: Relation }[];
-  readonly say: Say;
-}
-
-const warnOfKeys = async (db: Db, { context, place, remembered, say }: Remembered): Promise<void> => {
-  const { schema } = await getInstallation(db);
-  await using session = await context.connect(place.database);
-  const relations = remembered.map(({ relation }) => relation);
-  for (const warning of await keyWarnings(session, relations, schema)) say(`  Note: ${warning}`);
-};

@@ -11,7 +11,7 @@ import type { SyncDefinition } from '../../model/topology.ts';
 import { change, type Say } from '../change.ts';
 import { command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { copyNotice } from '../copy-notice.ts';
+import { copyHelp, copyNotice } from '../copy-notice.ts';
 import { joinDbGroup, membersOf } from '../dbgroup-members.ts';
 import type { Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
@@ -21,7 +21,7 @@ import { findMembers, joinRelGroup } from '../relation-finding.ts';
 import { normalStrategy } from '../strategy.ts';
 import { install, undoInstall } from '../sync-install.ts';
 import { setMakedelta } from '../sync-relations.ts';
-import { copyHelp, syncKeys } from '../sync-settings.ts';
+import { syncKeys } from '../sync-settings.ts';
 
 export const addSync = command({
   verb: 'add',

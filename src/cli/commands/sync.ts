@@ -8,7 +8,7 @@ import { type DatabaseName, formatRelation, type SyncDefinition } from '../../mo
 import { type Aftermath, change, look, type Say } from '../change.ts';
 import { command, ExitCode } from '../command.ts';
 import type { Context } from '../context.ts';
-import { copyNotice } from '../copy-notice.ts';
+import { copyHelp, copyNotice } from '../copy-notice.ts';
 import { membersOf, setMembers } from '../dbgroup-members.ts';
 import { formatDuration } from '../amounts.ts';
 import type { Settings } from '../grammar/settings.ts';
@@ -19,7 +19,7 @@ import { normalStrategy, sourceNames } from '../strategy.ts';
 import { reinstallSyncs, uninstall } from '../sync-install.ts';
 import { setMakedelta } from '../sync-relations.ts';
 import { selectSyncs } from '../sync-selection.ts';
-import { copyHelp, syncKeys } from '../sync-settings.ts';
+import { syncKeys } from '../sync-settings.ts';
 
 export const listSyncs = command({
   verb: 'list',

@@ -62,7 +62,9 @@ test('a choice is one of the words, and the sentence lists them', () => {
 
 test('onetimecopy is 0, 1 or 2', () => {
   expect([oneTimeCopy('0', 'k'), oneTimeCopy('1', 'k'), oneTimeCopy('2', 'k')]).toEqual([0, 1, 2]);
-  expect(() => oneTimeCopy('3', 'onetimecopy')).toThrow('onetimecopy');
+  expect(() => oneTimeCopy('3', 'onetimecopy')).toThrow(
+    'Invalid value "3" for onetimecopy: it must be 0 (or off), 1 (or always), or 2 (or empty).',
+  );
 });
 
 test('an empty value is refused where a text is needed', () => {

@@ -132,10 +132,7 @@ const lastFailureLine = (name: string, state: KnownState, view: View): string[] 
 
 /** What it waits for has not failed in a round, so there is no time of it. */
 const isErrorShown = ({ condition, lastError, lastBadAt, lastGoodAt }: KnownState): boolean =>
-  lastError !== null &&
-  (condition === 'waiting' || (lastBadAt !== null && lastBadAt >= (lastGoodAt ?? 0)));
+  lastError !== null && (condition === 'waiting' || (lastBadAt !== null && lastBadAt >= (lastGoodAt ?? 0)));
 
 const errorLines = ({ lastError }: KnownState): string[] =>
-  lastError === null
-    ? []
-    : [`  ${lastError.message.replaceAll('\n', '\n    ')}`, `  ${lastError.hint}`];
+  lastError === null ? [] : [`  ${lastError.message.replaceAll('\n', '\n    ')}`, `  ${lastError.hint}`];

@@ -49,16 +49,18 @@ export const planStage = (options: {
   readonly id: RelationId;
   readonly sources: readonly [Table, ...Table[]];
   readonly target: Table;
+  /** The name of the database that is written, for messages. */
+  readonly database: string;
   readonly isArbitrated: boolean;
 }): StagePlan => {
   const { id, sources, target, isArbitrated } = options;
   const targetColumns = new Map(target.columns.map((column) => [column.name, column]));
-  const key = keyFor(target, requireKey(sources[0]));
+  const key = keyFor(options, requireKey(sources[0]));
   const keyNames = new Set(key.columns.map(({ name }) => name));
   const columns = sentBy(sources).flatMap((column) => {
     const counterpart = targetColumns.get(column.name);
-    if (counterpart === undefined) throw columnMissing(target, column);
-    for (const source of sources) checkComposites(source, target, counterpart);
+    if (counterpart === undefined) throw columnMissing(options, column);
+    for (const source of sources) checkComposites(options, source, counterpart);
     return counterpart.isGenerated ? [] : [{ column, counterpart }];
   });
   return {
@@ -98,34 +100,39 @@ const requireKey = (table: Table): TableKey => {
   });
 };
 
+interface Place {
+  readonly target: Table;
+  readonly database: string;
+}
+
 /**
  * What finds the source's rows in the target: a unique index over the columns of the source's key. It may list them in
  * another order, and need not be the target's own key.
  */
-const keyFor = (target: Table, key: TableKey): TableKey => {
+const keyFor = ({ target, database }: Place, key: TableKey): TableKey => {
   const names = key.columns.map(({ name }) => name);
   const index = uniqueOver(target, names);
   if (index !== undefined) return index;
   throw new ReplicationError('schema_differs', {
-    message: `Table ${formatRelation(target.relation)} has no unique index over (${names.join(', ')}), the key of the source, on the database that is written.`,
-    facts: { table: formatRelation(target.relation) },
+    message: `Table ${formatRelation(target.relation)} has no unique index over (${names.join(', ')}), the key of the source, on ${database}.`,
+    facts: { database, table: formatRelation(target.relation) },
   });
 };
 
-const columnMissing = (target: Table, column: Column): ReplicationError =>
+const columnMissing = ({ target, database }: Place, column: Column): ReplicationError =>
   new ReplicationError('schema_differs', {
-    message: `Table ${formatRelation(target.relation)} has no column "${column.name}" (${column.type}) on the database that is written.`,
-    facts: { table: formatRelation(target.relation), column: column.name },
+    message: `Table ${formatRelation(target.relation)} has no column "${column.name}" (${column.type}) on ${database}.`,
+    facts: { database, table: formatRelation(target.relation), column: column.name },
   });
 
-const checkComposites = (source: Table, target: Table, received: Column): void => {
+const checkComposites = ({ target, database }: Place, source: Table, received: Column): void => {
   const sent = source.columns.find(({ name }) => name === received.name);
   const difference = sent === undefined ? null : findDifference(sent.composites, received.composites);
   if (difference === null) return;
   const { type, attribute, what } = difference;
   throw new ReplicationError('schema_differs', {
-    message: `Column "${received.name}" of table ${formatRelation(target.relation)} does not fit: ${what} on the database that is written.`,
-    facts: { table: formatRelation(target.relation), column: received.name, type, attribute },
+    message: `Column "${received.name}" of table ${formatRelation(target.relation)} does not fit: ${what} on ${database}.`,
+    facts: { database, table: formatRelation(target.relation), column: received.name, type, attribute },
   });
 };
 

@@ -5,7 +5,7 @@ import type { DatabaseId, RelationId } from '../../model/topology.ts';
 import { connect } from '../../pg/conninfo.ts';
 import type { Session } from '../../pg/session.ts';
 import { sql } from '../../pg/sql.ts';
-import { systemClock } from '../../runtime/clock.ts';
+import { type Clock, systemClock } from '../../runtime/clock.ts';
 import { installCapture } from './capture.ts';
 import { readControlWord } from './control-word.ts';
 import { segmentTables } from './delta.ts';
@@ -148,4 +148,32 @@ test('a database that stops is unreachable, and watched again by itself when it 
   const again = await database.session();
   await again.script(sql`insert into public.t values (1)`);
   await expect.poll(() => changes.at(-1)).toEqual([1]);
+});
+
+test('a watch that is hurried does not wait before it connects again', async () => {
+  await using server = await startServer({ settings: { fsync: 'off' } });
+  await using database = await databaseOn(server, 'hurried');
+  await (await prepare(database)).close();
+  const states: WatchState[] = [];
+  const patient: Clock = {
+    now: () => systemClock.now(),
+    // The wait before the next connection does not end by itself; the looks are closer together.
+    sleep: (durationMs, signal) => systemClock.sleep(durationMs > 250 ? 3_600_000 : durationMs, signal),
+  };
+  const service = createWatch({
+    schema,
+    connect: () => connect(database.parameters, { label: 'A', applicationName: 'watch' }),
+    clock: patient,
+    random: () => 0.999,
+    onChange: () => undefined,
+    onState: (state) => states.push(state),
+  });
+  await service.start();
+  onTestFinished(() => service.stop());
+  await expect.poll(() => states).toEqual(['watching']);
+  await server.stop('fast');
+  await expect.poll(() => states).toEqual(['watching', 'unreachable']);
+  await server.start();
+  service.hurry();
+  await expect.poll(() => states, { timeout: 5_000 }).toEqual(['watching', 'unreachable', 'watching']);
 });

@@ -229,7 +229,13 @@ const planTable = (input: {
   const isArbitrated = sourcesOf(options.sync).length > 1;
   return [
     {
-      plan: planStage({ id, sources: [first, ...rest], target: target.table, isArbitrated }),
+      plan: planStage({
+        id,
+        sources: [first, ...rest],
+        target: target.table,
+        database: options.member.database.name,
+        isArbitrated,
+      }),
       streams: senders.map((sender) => planStream(options, id, sender, copied)),
       local: own === null ? null : localChanges(options, target, own),
       onlyIfEmpty: copied !== null && options.sync.onetimecopy === 2,
