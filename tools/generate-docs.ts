@@ -43,7 +43,8 @@ const commandIntroduction = `# Commands
 command; this page has one line for each.
 
 - Nouns are understood in the plural and in short forms, and \`*\` in a name stands for any characters.
-- A command changes everything that it says, or nothing.
+- A command changes everything that it says, or nothing. What a sync no longer needs is cleaned from the databases afterwards
+  (\`remove sync\` above all); a database that is away then is named, with the SQL to run there later.
 - A running daemon takes changes up by itself.
 - Exit codes: 0 done, 1 failed, 2 not understood, 3 something is unhealthy (\`status\`).
 - Errors are written to stderr: what, why, and what to do.`;

@@ -212,11 +212,10 @@ export class SyncWorker {
   #unwatched(readers: readonly Member[]): Unwatched | null {
     if (!this.#definition.autokick) return null;
     const { watchProblemOf, databases } = this.#surroundings;
-    const [first = null] = readers
+    const problems = readers
       .filter(({ database }) => databases.isUp(database.id))
-      .map(({ database }) => ({ database, error: watchProblemOf(database.id) }))
-      .filter(({ error }) => error !== null);
-    return first;
+      .map(({ database }) => ({ database, error: watchProblemOf(database.id) }));
+    return problems.find(({ error }) => error !== null) ?? null;
   }
 
   #measureLags(): Promise<void> {

@@ -182,6 +182,22 @@ test('a third source is refused, because the rule for conflicts is proven for tw
   expect(others).toEqual([]);
 });
 
+test('validate finds a source that was restored, until a copy was asked for', async () => {
+  const setup = options([await site(1, 'source', orders), await site(3, 'target', orders)], tableAndSequence);
+  await installSync(setup);
+  expect(await validateSync(setup.definition, setup)).toEqual([]);
+  const [restored] = setup.definition.members;
+  await (await setup.connect(restored?.database as Database)).script(
+    sql`update tahr.identity set incarnation = incarnation`,
+  );
+  const findings = await validateSync(setup.definition, setup);
+  expect(findings.map(({ error }) => [error.code, error.facts['database']])).toEqual([
+    ['position_lost', 'A'],
+  ]);
+  const asked = { ...setup.definition, onetimecopy: 1, copyGeneration: 2 } as const;
+  expect(await validateSync(asked, setup)).toEqual([]);
+});
+
 test('a failure in the middle leaves nothing behind', async () => {
   const [a, c] = await Promise.all([site(1, 'source', orders), site(3, 'target', orders)]);
   await c.session.script(sql`create schema tahr`);

@@ -6,6 +6,7 @@ import type { SyncDefinition } from '../model/topology.ts';
 import { checkColumns } from './check-columns.ts';
 import { checkKeys } from './check-keys.ts';
 import { checkMembers } from './check-members.ts';
+import { checkPositions } from './check-positions.ts';
 import { checkServers } from './check-servers.ts';
 import { checkTables } from './check-tables.ts';
 import type { Finding } from './finding.ts';
@@ -26,7 +27,8 @@ export const validateSync = async (
   await using reached = await reachMembers(definition, connect);
   const sides = await readSides(definition, { members: reached.members, schema, installation });
   const unreached = reached.failures.map((error) => ({ severity: 'error', error }) as const);
-  return [...unreached, ...checkSync(definition, sides)].sort((a, b) => rank(a) - rank(b));
+  const positions = await checkPositions(definition, sides, schema);
+  return [...unreached, ...checkSync(definition, sides), ...positions].sort((a, b) => rank(a) - rank(b));
 };
 
 const rank = ({ severity }: Finding): number => (severity === 'error' ? 0 : 1);

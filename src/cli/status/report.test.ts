@@ -202,7 +202,7 @@ const away = { code: 'database_unreachable', message: 'database B cannot be reac
 
 test('a database that is waited for is unhealthy after ten seconds, and the reason is shown', () => {
   const waiting = (since: number): StatusReport =>
-    report([state(2, 'waiting', { waitingFor: 'database B', since, lastError: away })]);
+    report([state(2, 'waiting', { waitingFor: 'database B', since, lastError: away, lastBadAt: since })]);
   expect(waiting(now - 5000).syncs[0]).toMatchObject({ condition: 'waiting', isHealthy: true });
   const long = waiting(now - 11_000);
   expect(long.syncs[0]).toMatchObject({ condition: 'waiting', isHealthy: false, error: away });

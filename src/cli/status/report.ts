@@ -165,11 +165,12 @@ const isHealthyCondition = (condition: SyncCondition): boolean =>
 /** A database that restarts is back sooner; one that is away for longer is away. */
 const healthyWaitMs = 10_000;
 
-/** It failed and has not succeeded since, or waits for too long. */
-const isTroubled = (state: KnownState, now: number): boolean =>
-  ['stopped', 'retrying'].includes(state.condition) ||
-  (state.condition === 'waiting' && now - state.since > healthyWaitMs) ||
-  (state.lastError !== null && isLastBad(state));
+/** It waits for too long, or failed and has not succeeded since. */
+const isTroubled = (state: KnownState, now: number): boolean => {
+  if (state.condition === 'waiting') return now - state.since > healthyWaitMs;
+  const hasFailed = state.condition === 'stopped' || state.condition === 'retrying';
+  return hasFailed || (state.lastError !== null && isLastBad(state));
+};
 
 const isLastBad = ({ lastBadAt, lastGoodAt }: Pick<KnownState, 'lastBadAt' | 'lastGoodAt'>): boolean =>
   (lastBadAt ?? 0) > (lastGoodAt ?? 0);

@@ -130,8 +130,11 @@ export interface RecordedVersion {
   readonly isWinner: boolean;
 }
 
-/** A value longer than this is recorded by its length and digest: the log must never stop a round. */
-const imageValueBytesMax = 100_000;
+/**
+ * A value longer than this is recorded by its length and digest: the log must never stop a round, and two rows of 1,600
+ * such values still fit into one jsonb.
+ */
+const imageValueBytesMax = 50_000;
 
 /**
  * Writes conflict records with the images of all their versions, before the rows are changed. The id is made

@@ -61,6 +61,8 @@ export interface Opening {
   readonly lsn: string;
   /** This database's own positions in the sync, in the same snapshot. */
   readonly positions: readonly Position[];
+  /** Of the source in this snapshot: it rises while connections stay open. */
+  readonly incarnation: bigint;
   /** What can no longer be read, by the database that reads; one that is not registered here is missing. */
   readonly floors: ReadonlyMap<DatabaseId, readonly Snapshot[]>;
 }
@@ -86,11 +88,12 @@ export class PostgresReader {
   }
 
   async begin(sync: SyncId): Promise<Opening> {
-    const [, snapshot, positions, floors] = await this.#session.script(
+    const [, snapshot, positions, floors, identity] = await this.#session.script(
       sql`begin isolation level repeatable read read only`,
       sql`select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
       selectPositions(this.#schema, sync),
       selectFloors(this.#schema, sync),
+      sql`select incarnation from ${sql.id(this.#schema, 'identity')}`,
     );
     const [taken] = snapshot ?? [];
     return {
@@ -98,6 +101,7 @@ export class PostgresReader {
       lsn: taken?.['lsn'] ?? '',
       positions: (positions ?? []).map(decodePosition),
       floors: decodeFloors(floors ?? []),
+      incarnation: BigInt(identity?.[0]?.['incarnation'] ?? 0),
     };
   }
 

@@ -91,7 +91,7 @@ const candidatesOf = (
     holder: version.holder,
     version: {
       origin: version.origin,
-      originName: names.get(version.origin) ?? ('' as DatabaseName),
+      originName: names.get(version.origin) ?? (String(version.origin) as DatabaseName),
       xid: version.xid,
       atMicros: version.atMicros,
     },

@@ -1,9 +1,9 @@
 /** A source in a round: its reader, what it said at the beginning, and whether its positions still mean anything. */
-import { canServe } from '../../connectors/postgres/consumer.ts';
-import { judgeLineage, type Lineage, readLineage } from '../../connectors/postgres/lineage.ts';
-import { parseSnapshot, type Position } from '../../connectors/postgres/position.ts';
+import { type Lineage, readLineage } from '../../connectors/postgres/lineage.ts';
+import type { Position } from '../../connectors/postgres/position.ts';
+import { judgePosition } from '../../connectors/postgres/position-verdict.ts';
 import { type Opening, PostgresReader } from '../../connectors/postgres/reader.ts';
-import { ReplicationError, unreachable } from '../../model/errors.ts';
+import { ReplicationError } from '../../model/errors.ts';
 import { type Database, type SyncDefinition, sources } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import type { Catalog } from './catalog.ts';
@@ -27,10 +27,10 @@ export const openSource = async (options: {
   const lineage = await lineageOf(session, schema);
   const reader = new PostgresReader(session, schema);
   const opening = await reader.begin(sync.id);
-  return { database, reader, opening, lineage, catalog };
+  return { database, reader, opening, lineage: { ...lineage, incarnation: opening.incarnation }, catalog };
 };
 
-/** Read once for each connection: a connection cannot move to another server. */
+/** Read once for each connection, which cannot move to another server; only the incarnation changes meanwhile. */
 const lineageOf = async (session: Session, schema: string): Promise<Lineage> => {
   const known = session.memory.get('lineage') as Lineage | undefined;
   if (known !== undefined) return known;
@@ -51,32 +51,14 @@ export const positionProblem = (
     sync,
   }: { readonly position: Position; readonly reader: Database; readonly sync: SyncDefinition },
 ): ReplicationError | null => {
-  const { xmax } = parseSnapshot(position.snapshot);
-  const now = parseSnapshot(source.opening.snapshot).xmax;
-  const verdict = judgeLineage({ ...position.lineage, xmax }, { ...source.lineage, xmax: now });
-  const lost = (what: string): ReplicationError =>
-    positionLost({ source: source.database, reader, sync, what });
-  switch (verdict) {
-    case 'same':
-    case 'upgraded':
-      if (canServe(position.snapshot, source.opening.floors.get(reader.id))) return null;
-      return lost('had to discard changes that were not read yet, or was set up again');
-    case 'standby':
-      return new ReplicationError('server_unsupported', {
-        message: `${source.database.name} is in recovery: a standby does not tell which transactions are in progress, so it cannot be a source.`,
-        facts: { database: source.database.name },
-      });
-    case 'rewound':
-      return lost(
-        'was set back to an earlier state: restored, promoted from a standby that missed the end, or rolled back',
-      );
-    case 'cloned':
-      return lost('is a copy of the database that was read before, in the same cluster');
-    case 'restored':
-      return lost('was made by dump and restore; its transactions have other numbers');
-    default:
-      return unreachable(verdict);
-  }
+  const { database, lineage, opening } = source;
+  const floors = opening.floors.get(reader.id);
+  const verdict = judgePosition({ position, lineage, snapshot: opening.snapshot, floors });
+  if (verdict === null) return null;
+  if (verdict.code === 'position_lost')
+    return positionLost({ source: database, reader, sync, what: verdict.what });
+  const message = `${database.name} ${verdict.what}.`;
+  return new ReplicationError(verdict.code, { message, facts: { database: database.name } });
 };
 
 /** The advice says which side would be copied: the operator has to choose it, and rows may be lost by the choice. */

@@ -1,0 +1,50 @@
+/** Whether a position still means something on the source that it was read from (engine rules §2, §22). Pure. */
+import { unreachable } from '../../model/errors.ts';
+import { canServe } from './consumer.ts';
+import { judgeLineage, type Lineage } from './lineage.ts';
+import { parseSnapshot, type Position, type Snapshot } from './position.ts';
+
+export interface PositionVerdict {
+  readonly code: 'position_lost' | 'server_unsupported';
+  /** What is the matter with the source, as the end of a sentence that begins with its name. */
+  readonly what: string;
+}
+
+/** Null when the position holds. */
+export const judgePosition = (facts: {
+  readonly position: Position;
+  /** Of the source, as it is now. */
+  readonly lineage: Lineage;
+  readonly snapshot: Snapshot;
+  /** Before these the source serves nothing to this reader; undefined when it does not know the reader. */
+  readonly floors: readonly Snapshot[] | undefined;
+}): PositionVerdict | null => {
+  const { position, lineage, snapshot, floors } = facts;
+  const xmaxOf = (taken: Snapshot): bigint => parseSnapshot(taken).xmax;
+  const verdict = judgeLineage(
+    { ...position.lineage, xmax: xmaxOf(position.snapshot) },
+    { ...lineage, xmax: xmaxOf(snapshot) },
+  );
+  const lost = (what: string): PositionVerdict => ({ code: 'position_lost', what });
+  switch (verdict) {
+    case 'same':
+    case 'upgraded':
+      if (canServe(position.snapshot, floors)) return null;
+      return lost('had to discard changes that were not read yet, or was set up again');
+    case 'standby':
+      return {
+        code: 'server_unsupported',
+        what: 'is in recovery: a standby does not tell which transactions are in progress, so it cannot be a source',
+      };
+    case 'rewound':
+      return lost(
+        'was set back to an earlier state: restored, promoted from a standby that missed the end, or rolled back',
+      );
+    case 'cloned':
+      return lost('is a copy of the database that was read before, in the same cluster');
+    case 'restored':
+      return lost('was made by dump and restore; its transactions have other numbers');
+    default:
+      return unreachable(verdict);
+  }
+};
