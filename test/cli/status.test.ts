@@ -20,8 +20,9 @@ const write = async (name: string, statement: ReturnType<typeof sql>): Promise<v
 const readStatus = async (): Promise<Status> =>
   JSON.parse((await installation.tahr('status', '--json')).stdout) as Status;
 
-const expectState = (state: string): Promise<void> =>
-  expect.poll(async () => (await readStatus()).syncs[0]?.state, { timeout: 30_000 }).toBe(state);
+const expectState = async (state: string): Promise<void> => {
+  await expect.poll(async () => (await readStatus()).syncs[0]?.state, { timeout: 30_000 }).toBe(state);
+};
 
 const seen = (run: Run): string => `${run.code}\n${run.stdout}`;
 

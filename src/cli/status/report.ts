@@ -156,8 +156,7 @@ const conditionOf = (
 };
 
 /** By command: nothing is expected of the sync. */
-export const isAtRest = (condition: SyncCondition): boolean =>
-  condition === 'inactive' || condition === 'paused';
+const isAtRest = (condition: SyncCondition): boolean => condition === 'inactive' || condition === 'paused';
 
 const isHealthyCondition = (condition: SyncCondition): boolean =>
   !(['stopped', 'retrying', 'no daemon'] as SyncCondition[]).includes(condition);
