@@ -196,7 +196,7 @@ export const errorCatalogue = {
     meaning:
       'The source was restored, re-initialised, promoted or copied, or had to discard changes: what this database has read of it can no longer be told.',
     action:
-      'Decide which side is right, then copy again with `tahr update sync NAME onetimecopy=1`; nothing is overwritten before you say so.',
+      'Decide which database is right and put it first: `tahr update dbgroup NAME B:source A:source`. Then `tahr update sync NAME onetimecopy=1` copies it over the others, and deletes rows there that it lacks. Nothing is overwritten before you say so.',
   },
   conflict_abort: {
     retry: 'manual',

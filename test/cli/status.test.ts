@@ -34,9 +34,8 @@ beforeAll(async () => {
     await write(name, sql`create table public.item (id int primary key, name text)`);
     await installation.ok('add', 'db', name, ...settings(database.parameters));
   }
-  await installation.ok(
-    ...['add', 'sync', 'shop', 'tables=item', 'dbs=A:source,B:source', 'conflict_strategy=bucardo_abort'],
-  );
+  const strategy = 'conflict_strategy=bucardo_abort';
+  await installation.ok('add', 'sync', 'shop', 'tables=item', 'dbs=A:source,B:source', strategy);
 });
 
 afterAll(async () => {

@@ -1,8 +1,13 @@
 /** What fails beside the rounds: the daemon lives on, and what has failed is done again. */
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { readKick, requestKick } from '../../src/control/kick.ts';
+import { Databases } from '../../src/daemon/databases.ts';
 import { KickDesk } from '../../src/daemon/kick-desk.ts';
+import { RoundGate } from '../../src/daemon/round-gate.ts';
+import { StatusBoard } from '../../src/daemon/status-board.ts';
+import { SyncWorker } from '../../src/daemon/sync-worker.ts';
 import { ReplicationError } from '../../src/model/errors.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { createInstallation } from './installation.ts';
 
@@ -36,4 +41,39 @@ test('a kick that could not be tried while the control database was away is take
     expect(await store.transaction((db) => readKick(db, id))).toMatchObject({ outcome: { result: 'done' } });
   });
   expect(attempts).toBe(2);
+});
+
+test('that a copy has been made everywhere is handed to the control store once, whatever the number of rounds', async () => {
+  const shop = await createInstallation({ ...oneWay, sync: { onetimecopy: 1 } });
+  const around = {
+    clock: systemClock,
+    random: Math.random,
+    log: createLog({ level: 'error', destination: 'stderr' }),
+  };
+  const databases = new Databases(around);
+  await databases.use(shop.sync.members.map(({ database }) => database));
+  let written = 0;
+  const worker = new SyncWorker(shop.sync, {
+    ...around,
+    databases,
+    watchProblemOf: () => null,
+    schema: 'tahr',
+    gate: new RoundGate(),
+    board: new StatusBoard(systemClock),
+    // The control store is away: what it is told stays with whoever keeps it until then.
+    write: () => {
+      written += 1;
+    },
+    onPause: () => undefined,
+  });
+  worker.start();
+  onTestFinished(async () => {
+    await worker.stop();
+    await databases.use([]);
+  });
+  for (let round = 0; round < 3; round += 1) expect(await worker.kick()).toEqual({ result: 'done' });
+  expect(written).toBe(1);
+  worker.adopt({ ...shop.sync, copyGeneration: shop.sync.copyGeneration + 1 });
+  expect(await worker.kick()).toEqual({ result: 'done' });
+  expect(written).toBe(2);
 });

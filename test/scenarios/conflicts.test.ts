@@ -132,7 +132,10 @@ describe('the position', () => {
     await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema, tables: ['orders'] });
     // The first connection is from before the purge, and two rounds at once need a second one, from after it.
     await gang.round('B');
-    await gang.run('A', 'update tahr.identity set incarnation = incarnation + 1, made_by = pg_current_xact_id()');
+    await gang.run(
+      'A',
+      'update tahr.identity set incarnation = incarnation + 1, made_by = pg_current_xact_id()',
+    );
     for (let id = 1; id <= 4; id += 1) {
       await gang.run('A', `insert into orders values (${id}, 'one')`);
       await Promise.all([gang.round('B'), gang.round('B')]);

@@ -76,29 +76,36 @@ export const checkOwner = async (session: Session, owner: SchemaOwner): Promise<
     select n.oid, to_regclass(${`${owner.schema}.identity`}) is not null as has_identity
       from pg_namespace n where n.nspname = ${owner.schema}::name`);
   if (found === undefined) return false;
-  if (found['has_identity'] !== 't') throw foreign(session, owner, 'was not made by Tahr');
+  const otherSchema = 'Give this installation another schema (--schema, or schema: in tahr.yaml)';
+  const drop = `drop schema ${owner.schema} cascade;`;
+  if (found['has_identity'] !== 't')
+    throw foreign(session, owner, {
+      whose: 'was not made by Tahr',
+      hint: `${otherSchema}, or rename that one.`,
+    });
   const [identity] = await session.query(
     sql`select installation, database from ${sql.id(owner.schema, 'identity')}`,
   );
   if (identity?.['installation'] !== owner.installation)
-    throw foreign(
-      session,
-      owner,
-      `belongs to the Tahr installation ${identity?.['installation'] ?? 'without a name'}`,
-    );
+    throw foreign(session, owner, {
+      whose: `belongs to the Tahr installation ${identity?.['installation'] ?? 'without a name'}`,
+      hint: `${otherSchema}. Only if nothing uses the other one any more: ${drop} (its capture triggers go with it).`,
+    });
   if (Number(identity['database']) !== owner.database)
-    throw foreign(
-      session,
-      owner,
-      `belongs to the database number ${identity['database']} of this installation, not to number ${owner.database}: ` +
-        'it is the same database under another name, or a copy of it',
-    );
+    throw foreign(session, owner, {
+      whose: `belongs to the database number ${identity['database']} of this installation, not to number ${owner.database}`,
+      hint: `It is the same database under another name (use that name), or a copy of it; in a copy: ${drop}`,
+    });
   return true;
 };
 
-const foreign = (session: Session, { schema }: SchemaOwner, whose: string): ReplicationError =>
+const foreign = (
+  session: Session,
+  { schema }: SchemaOwner,
+  { whose, hint }: { readonly whose: string; readonly hint: string },
+): ReplicationError =>
   new ReplicationError('foreign_installation', {
     message: `${session.label}: the schema "${schema}" ${whose}.`,
-    hint: `If nothing uses it any more: drop schema ${schema} cascade; (this removes its capture triggers too).`,
+    hint,
     facts: { database: session.label, schema },
   });

@@ -177,3 +177,32 @@ test('a watch that is hurried does not wait before it connects again', async () 
   service.hurry();
   await expect.poll(() => states, { timeout: 5_000 }).toEqual(['watching', 'unreachable', 'watching']);
 });
+
+test('a bug in what is done with a change is told, and the watch begins anew', async () => {
+  const database = await createDatabase('bug');
+  await prepare(database);
+  const told: [WatchState, unknown][] = [];
+  const bug = new TypeError('a bug');
+  let isFirst = true;
+  const service = createWatch({
+    schema,
+    connect: () => connect(database.parameters, { label: 'A', applicationName: 'watch' }),
+    clock: systemClock,
+    random: () => 0,
+    onChange: () => {
+      if (!isFirst) return;
+      isFirst = false;
+      throw bug;
+    },
+    onState: (...state) => told.push(state),
+  });
+  await service.start();
+  onTestFinished(() => service.stop());
+  await expect
+    .poll(() => told)
+    .toEqual([
+      ['watching', null],
+      ['unreachable', bug],
+      ['watching', null],
+    ]);
+});
