@@ -73,7 +73,10 @@ export class Maintenance {
       await using lease = await databases.borrow(database.id);
       const positions = await readPositions(lease.session, schema, sync.id);
       const consumer = { sync: sync.id, database: database.id };
-      return positions.map(({ source, snapshot }) => [source, acknowledge(schema, consumer, snapshot)]);
+      return positions.map(({ source, snapshot, lineage: { incarnation } }) => [
+        source,
+        acknowledge(schema, consumer, { snapshot, incarnation }),
+      ]);
     } catch (error) {
       if (!isReplicationError(error)) throw error;
       return [];

@@ -2,6 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { acknowledge } from '../../src/connectors/postgres/consumer.ts';
+import type { DatabaseId } from '../../src/model/topology.ts';
+import { sql } from '../../src/pg/sql.ts';
 import { startServer } from '../../tools/embedded-postgres.ts';
 import { createGang, type Gang } from '../support/gang.ts';
 
@@ -53,6 +56,42 @@ it('a source that was restored from an older backup is recognised, and heals by 
   await gang.run('B', `update orders set note = 'goes on' where id = 1`);
   await gang.expectEqual();
   expect(await gang.rows('C', 'orders')).toHaveLength(2003);
+});
+
+it('a source that was set back is recognised also after its transaction ids have caught up', async () => {
+  await using a = await startServer();
+  await using gang = await createGang({
+    roles: { A: 'source', B: 'target' },
+    servers: { A: a },
+    schema,
+    tables: ['orders'],
+  });
+  const acknowledged = async (): Promise<void> => {
+    const [position] = await gang
+      .on('B')
+      .query(sql`select pos::text, incarnation from tahr.position order by seq desc limit 1`);
+    const consumer = { sync: gang.sync.id, database: gang.sync.members[1]?.database.id as DatabaseId };
+    const moved = { snapshot: position?.['pos'] ?? '', incarnation: BigInt(position?.['incarnation'] ?? 0) };
+    await gang.on('A').script(acknowledge('tahr', consumer, moved));
+  };
+  await a.stop();
+  copyFiles(a.dataDirectory, `${a.dataDirectory}.backup`);
+  await a.start();
+  await gang.reconnect();
+  await gang.run('A', `insert into orders values (1, 'one')`);
+  await gang.settle();
+  await acknowledged();
+  await gang.run('A', `insert into orders values (2, 'two')`);
+  await gang.settle();
+
+  await a.stop();
+  await rm(a.dataDirectory, { recursive: true });
+  copyFiles(`${a.dataDirectory}.backup`, a.dataDirectory);
+  await a.start();
+  await gang.reconnect();
+  for (let id = 1; id <= 50; id += 1) await gang.run('A', `insert into orders values (${id}, 'other')`);
+  await acknowledged();
+  await expect(gang.round('B')).rejects.toMatchObject({ code: 'position_lost' });
 });
 
 it('the restored side can be the one that is copied', async () => {

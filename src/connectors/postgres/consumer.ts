@@ -36,13 +36,26 @@ export const registerConsumer = async (
 /**
  * What the consumer has durably applied. Called now and then, not for each round: an update leaves a dead row behind
  * for as long as the oldest transaction of the database is open.
+ *
+ * Each time that something has moved the incarnation of the database rises with it. So a database that is set back to an
+ * earlier state is known by a lower incarnation than its readers have seen, also when its transaction ids have caught up
+ * in the meantime (engine rule §2); and a position from before that is not believed here.
  */
-export const acknowledge = (schema: string, consumer: Consumer, snapshot: Snapshot): Sql => sql`
-  update ${sql.id(schema, 'consumer')} set acked = ${snapshot}::pg_snapshot, acked_at = now()
-   where sync = ${consumer.sync}::uuid and database = ${consumer.database}::int
-     and pg_snapshot_xmax(acked) <= pg_snapshot_xmax(${snapshot}::pg_snapshot)
-     and pg_snapshot_xmin(acked) <= pg_snapshot_xmin(${snapshot}::pg_snapshot)
-     and acked::text <> ${snapshot}::text`;
+export const acknowledge = (
+  schema: string,
+  consumer: Consumer,
+  { snapshot, incarnation }: { readonly snapshot: Snapshot; readonly incarnation: bigint },
+): Sql => sql`
+  with moved as (
+    update ${sql.id(schema, 'consumer')} set acked = ${snapshot}::pg_snapshot, acked_at = now()
+     where sync = ${consumer.sync}::uuid and database = ${consumer.database}::int
+       and pg_snapshot_xmax(acked) <= pg_snapshot_xmax(${snapshot}::pg_snapshot)
+       and pg_snapshot_xmin(acked) <= pg_snapshot_xmin(${snapshot}::pg_snapshot)
+       and acked::text <> ${snapshot}::text
+       and (select i.incarnation from ${sql.id(schema, 'identity')} i) >= ${incarnation}::bigint
+    returning sync)
+  update ${sql.id(schema, 'identity')} set incarnation = incarnation + 1, made_by = pg_current_xact_id()
+   where exists (select from moved)`;
 
 export const removeConsumer = (schema: string, consumer: Consumer): Sql => sql`
   delete from ${sql.id(schema, 'consumer')}

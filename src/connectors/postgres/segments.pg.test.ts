@@ -73,7 +73,7 @@ test('what is not acknowledged is kept, and what is acknowledged goes', async ()
     truncatedCount: 0,
   });
   const position = await takeSnapshot(session);
-  await session.script(acknowledge(schema, consumer, position));
+  await session.script(acknowledge(schema, consumer, { snapshot: position, incarnation: 0n }));
   expect(await rotateSegments(session, { schema, ageMs })).toMatchObject({
     switchedTo: null,
     truncatedCount: 1,
@@ -87,7 +87,7 @@ test('a position from before the discarded changes is a gap, one from after is n
   await session.script(sql`insert into public.t values (1)`);
   const after = await takeSnapshot(session);
   expect(await canServeNow(session, before)).toBe(true);
-  await session.script(acknowledge(schema, consumer, after));
+  await session.script(acknowledge(schema, consumer, { snapshot: after, incarnation: 0n }));
   await rotateSegments(session, { schema, ageMs });
   await rotateSegments(session, { schema, ageMs });
   expect(await canServeNow(session, before)).toBe(false);
@@ -99,7 +99,10 @@ test('an acknowledgement never goes back', async () => {
   const early = await takeSnapshot(session);
   await session.script(sql`insert into public.t values (1)`);
   const late = await takeSnapshot(session);
-  await session.script(acknowledge(schema, consumer, late), acknowledge(schema, consumer, early));
+  await session.script(
+    acknowledge(schema, consumer, { snapshot: late, incarnation: 0n }),
+    acknowledge(schema, consumer, { snapshot: early, incarnation: 0n }),
+  );
   expect(await session.query(sql`select acked::text from tahr.consumer`)).toEqual([{ acked: late }]);
 });
 
@@ -109,7 +112,9 @@ test('a writer or a dump that is at a segment keeps it, and nobody waits', async
   const writer = await database.session();
   await writer.script(sql`begin`, sql`insert into public.t values (1)`);
   expect((await rotateSegments(session, { schema, ageMs })).switchedTo).toBe(1);
-  await session.script(acknowledge(schema, consumer, await takeSnapshot(session)));
+  await session.script(
+    acknowledge(schema, consumer, { snapshot: await takeSnapshot(session), incarnation: 0n }),
+  );
   expect((await rotateSegments(session, { schema, ageMs })).truncatedCount).toBe(0);
   await writer.script(sql`commit`);
   expect((await rotateSegments(session, { schema, ageMs })).truncatedCount).toBe(0);
@@ -152,7 +157,7 @@ test('nothing is lost while segments rotate under writers of every isolation lev
       const { keys, next } = await readSince(own, position);
       for (const key of keys) seen.add(Number(key));
       position = next;
-      await own.script(acknowledge(schema, consumer, position));
+      await own.script(acknowledge(schema, consumer, { snapshot: position, incarnation: 0n }));
     };
     while (!stopping.signal.aborted) await round();
     await wait(200);
