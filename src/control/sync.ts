@@ -46,7 +46,7 @@ export const addSync = async (db: Db, added: NewSync): Promise<SyncDefinition> =
 };
 
 /**
- * `onetimecopy` 1 or 2 asks for a copy, each time that it is given: `copyGeneration` rises.
+ * `onetimecopy` 1 or 2 asks for a copy, each time that it is given: `copyGeneration` rises, and a pause ends.
  * @throws ReplicationError `not_found` for the sync or its groups
  */
 export const updateSync = async (db: Db, name: string, changes: SyncChanges): Promise<SyncDefinition> => {
@@ -63,7 +63,7 @@ const groupChanges = async (db: Db, changes: SyncChanges): Promise<Record<string
 
 const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
   status: changes.status === undefined ? null : sql`${changes.status}::text`,
-  is_paused: changes.isPaused === undefined ? null : sql`${changes.isPaused}::boolean`,
+  is_paused: isPausedBy(changes),
   conflict_strategy: changes.conflictStrategy === undefined ? null : sql`${changes.conflictStrategy}::text`,
   autokick: changes.autokick === undefined ? null : sql`${changes.autokick}::boolean`,
   checktime_ms: changes.checktimeMs === undefined ? null : sql`${changes.checktimeMs}::bigint`,
@@ -71,6 +71,12 @@ const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
   copy_generation:
     changes.onetimecopy === undefined || changes.onetimecopy === 0 ? null : sql`copy_generation + 1`,
 });
+
+/** Who asks for a copy has decided what a sync may have been waiting for. */
+const isPausedBy = ({ isPaused, onetimecopy }: SyncChanges): Sql | null => {
+  if (isPaused !== undefined) return sql`${isPaused}::boolean`;
+  return onetimecopy === undefined || onetimecopy === 0 ? null : sql`false`;
+};
 
 /** Every database has got the copy of this generation: `onetimecopy` is 0 again, unless another one was asked for. */
 export const settleCopy = (

@@ -27,8 +27,9 @@ test('what a person has to remove is looked at again every ten seconds', () => {
   expect(decideNext(failure('row_refused'), 1)).toEqual({ kind: 'later' });
 });
 
-test('a conflict that nobody may decide pauses the sync', () => {
+test('what only a person may decide pauses the sync', () => {
   expect(decideNext(failure('conflict_abort'), 1)).toEqual({ kind: 'pause' });
+  expect(decideNext(failure('position_lost'), 1)).toEqual({ kind: 'pause' });
 });
 
 test('a bug is retried every minute', () => {

@@ -23,6 +23,9 @@ const unreachable: ReadonlySet<ErrorCode> = new Set([
   'tls_failed',
 ]);
 
+/** They would pass by themselves one day, as if nothing had been: the sync rests until somebody has decided. */
+const decidedByPerson: ReadonlySet<ErrorCode> = new Set(['conflict_abort', 'position_lost']);
+
 /** How often a round gives way and comes back at once before it keeps a distance. */
 const soonCountMax = 5;
 const lookAgainMs = 10_000;
@@ -31,7 +34,7 @@ export const afterBugMs = 60_000;
 /** @param failureCount failures in a row, this one included */
 export const decideNext = (error: unknown, failureCount: number): NextStep => {
   if (!isReplicationError(error)) return { kind: 'bug', afterMs: afterBugMs };
-  if (error.code === 'conflict_abort') return { kind: 'pause' };
+  if (decidedByPerson.has(error.code)) return { kind: 'pause' };
   const database = databaseOf(error);
   if (isUnreachable(error) && database !== null) return { kind: 'reachable', database };
   if (passing.has(error.code) && failureCount <= soonCountMax) return { kind: 'soon' };

@@ -122,9 +122,11 @@ const databaseCondition = (stored: StoredSyncState, { sync, isDaemonAlive }: Obs
   return isDaemonAlive ? stored.state : 'no daemon';
 };
 
-/** The daemon itself pauses a sync whose conflict a person must decide; that is not a rest that somebody ordered. */
+/** The daemon itself pauses a sync for what a person must decide; that is not a rest that somebody ordered. */
 const isAborted = (stored: StoredSyncState): boolean =>
-  stored.lastError?.code === ('conflict_abort' satisfies ErrorCode) && isLastBad(stored);
+  decidedByPerson.has(stored.lastError?.code ?? '') && isLastBad(stored);
+
+const decidedByPerson: ReadonlySet<string> = new Set<ErrorCode>(['conflict_abort', 'position_lost']);
 
 /** From the worst to the best: a sync is in the condition of the database that is worst off. */
 const severity: readonly WorkState[] = [
