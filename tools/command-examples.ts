@@ -34,6 +34,7 @@ export const commandExamples: Readonly<Record<string, string>> = {
   stop: 'tahr stop',
   restart: 'tahr restart',
   status: 'tahr status shop',
+  inspect: 'tahr inspect shop',
   kick: 'tahr kick shop 30',
   pause: 'tahr pause shop',
   resume: 'tahr resume shop',

@@ -32,6 +32,12 @@ export const formatTime = (at: number, now: number): string => {
   return `${day} ${time}`;
 };
 
+/** A time as a server keeps it, to the microsecond. */
+export const formatMicros = (micros: bigint): string => {
+  const text = new Date(Number(micros / 1000n)).toISOString();
+  return `${text.slice(0, -1)}${String(micros % 1000n).padStart(3, '0')}Z`;
+};
+
 /** With thousands separators. */
 export const formatCount = (count: number): string => count.toLocaleString('en-US');
 

@@ -30,6 +30,7 @@ const commonFlags = {
 const specialFlags = {
   json: { flags: '--json', help: 'print JSON' },
   verbose: { flags: '-v, --verbose', help: 'print more' },
+  undecided: { flags: '--undecided', help: 'only what nobody has won' },
   dryRun: { flags: '--dry-run', help: 'check everything and change nothing' },
   force: { flags: '--force', help: 'add the database although it cannot be reached' },
   notimer: { flags: '--notimer', help: 'do not show the time while waiting' },
@@ -62,6 +63,7 @@ export interface Options {
   readonly version?: boolean;
   readonly json?: boolean;
   readonly verbose?: boolean;
+  readonly undecided?: boolean;
   readonly dryRun?: boolean;
   readonly force?: boolean;
   readonly notimer?: boolean;

@@ -47,8 +47,12 @@ export const reinstallSyncs = async (
 };
 
 /** Everything that installation depends on. */
-const shapeOf = ({ members, relations }: SyncDefinition): string =>
-  JSON.stringify([members.map(({ database, role }) => [database.id, role, database.makedelta]), relations]);
+const shapeOf = ({ members, relations, sequence }: SyncDefinition): string =>
+  JSON.stringify([
+    members.map(({ database, role }) => [database.id, role, database.makedelta]),
+    relations,
+    sequence,
+  ]);
 
 /** Installs the syncs of databases that are active again: in the meantime they may have been left out. */
 export const installSyncsOf = async (

@@ -1,5 +1,5 @@
 /** The settings of a sync, as `add sync` and `update sync` take them. */
-import { connectionStatuses } from '../model/topology.ts';
+import { connectionStatuses, sequenceModes } from '../model/topology.ts';
 import { key } from './grammar/settings.ts';
 import { boolean, choice, intervalMs, list, namedRoles, oneTimeCopy, text } from './grammar/values.ts';
 
@@ -16,6 +16,10 @@ export const syncKeys = {
     text,
     'bucardo_latest (default), bucardo_abort, or sources in order of preference: "B A"',
     ['conflict', 'standard_conflict'],
+  ),
+  sequence: key(
+    choice(sequenceModes),
+    'highest (default): the furthest value goes everywhere; interleave: no two sources draw the same value',
   ),
   onetimecopy: key(
     oneTimeCopy,

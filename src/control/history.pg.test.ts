@@ -3,7 +3,14 @@ import { expect, test } from 'vitest';
 import { createDatabase } from '../../test/support/databases.ts';
 import type { DatabaseId, RelationId, SyncDefinition, SyncId } from '../model/topology.ts';
 import { sql } from '../pg/sql.ts';
-import { appendConflicts, type ConflictRecord, listConflicts, purgeConflicts } from './conflict-log.ts';
+import {
+  appendConflicts,
+  type ConflictRecord,
+  decideConflict,
+  findConflicts,
+  listConflicts,
+  purgeConflicts,
+} from './conflict-log.ts';
 import { addDatabase } from './database.ts';
 import { addDbGroup, setDbGroupMembers } from './dbgroup.ts';
 import { installControl } from './install.ts';
@@ -44,6 +51,7 @@ const openShop = async () => {
       dbgroup: 'pair',
       status: 'active',
       conflictStrategy: 'bucardo_latest',
+      sequence: 'highest',
       autokick: true,
       checktimeMs: null,
       onetimecopy: 0,
@@ -244,11 +252,13 @@ test('a conflict that two databases report is kept once, with both names', async
     if (database === undefined) continue;
     await shop.store.transaction((db) => appendConflicts(db, { database, conflicts: [conflict] }));
   }
-  const listed = await shop.store.transaction((db) => listConflicts(db, { syncId: null, limit: 10 }));
+  const listed = await shop.store.transaction((db) => listConflicts(db, { syncId: null, limit: 10, isUndecided: false }));
   expect(listed).toEqual([
     {
       id: conflict.id,
       sync: 'orders',
+      syncId: shop.syncId,
+      relationId: shop.t,
       schema: 'public',
       relation: 't',
       kind: 'update_origin_differs',
@@ -262,12 +272,34 @@ test('a conflict that two databases report is kept once, with both names', async
   ]);
 });
 
+test('a conflict without a winner is listed until a person has decided it, and never purged before', async () => {
+  await using shop = await openShop();
+  const conflict = { ...conflictOf(shop.syncId, shop.t, shop.a), winner: null };
+  const database = shop.sync.members[0]?.database;
+  if (database === undefined) throw new Error('no member');
+  const undecided = () =>
+    shop.store.transaction((db) => listConflicts(db, { syncId: null, limit: 10, isUndecided: true }));
+  await shop.store.transaction(async (db) => {
+    await appendConflicts(db, { database: database.name, conflicts: [conflict] });
+    await purgeConflicts(db, Date.now() + 1_000);
+  });
+  expect(await undecided()).toMatchObject([{ id: conflict.id, winner: null }]);
+  await shop.store.transaction(async (db) => {
+    const [found, ...others] = await findConflicts(db, conflict.id.slice(0, 8));
+    expect([found?.id, others]).toEqual([conflict.id, []]);
+    await decideConflict(db, { id: conflict.id, winner: database });
+    // The other database reports it late.
+    await appendConflicts(db, { database: database.name, conflicts: [conflict] });
+  });
+  expect(await undecided()).toEqual([]);
+});
+
 test('the conflict log outlives the sync, until it is purged', async () => {
   await using shop = await openShop();
   const conflicts = [conflictOf(shop.syncId, shop.t, shop.a)];
   const database = shop.sync.members[0]?.database.name;
   const count = async () =>
-    (await shop.store.transaction((db) => listConflicts(db, { syncId: shop.syncId, limit: 10 }))).length;
+    (await shop.store.transaction((db) => listConflicts(db, { syncId: shop.syncId, limit: 10, isUndecided: false }))).length;
   await shop.store.transaction(async (db) => {
     if (database !== undefined) await appendConflicts(db, { database, conflicts });
     await removeSync(db, 'orders');

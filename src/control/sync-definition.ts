@@ -11,6 +11,7 @@ import {
   type OneTimeCopy,
   type RelationId,
   roles,
+  type SequenceMode,
   type SyncDefinition,
   type SyncId,
   type SyncName,
@@ -51,6 +52,7 @@ const definitionRow = row({
   members: json<Member[]>(z.array(memberSchema)),
   relations: json<SyncRelation[]>(z.array(relationSchema)),
   conflictStrategy: text,
+  sequence: textAs<SequenceMode>(),
   autokick: boolean,
   checktimeMs: nullable(integer),
   onetimecopy: integerAs<OneTimeCopy>(),
@@ -59,7 +61,7 @@ const definitionRow = row({
 
 const definitions = sql`
   select s.id, s.name, s.status, s.is_paused as "isPaused", rg.name as relgroup, dg.name as dbgroup,
-         s.conflict_strategy as "conflictStrategy", s.autokick, s.checktime_ms as "checktimeMs",
+         s.conflict_strategy as "conflictStrategy", s.sequence, s.autokick, s.checktime_ms as "checktimeMs",
          s.onetimecopy, s.copy_generation as "copyGeneration",
          coalesce(
            (select json_agg(json_build_object(

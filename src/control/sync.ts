@@ -2,7 +2,7 @@
  * Table `sync`: what is replicated between whom, and how. Written by commands; the engine reads it through
  * `sync-definition.ts`. A sync that is removed and added again has another id, and starts afresh.
  */
-import type { ActiveStatus, OneTimeCopy, SyncDefinition, SyncId } from '../model/topology.ts';
+import type { ActiveStatus, OneTimeCopy, SequenceMode, SyncDefinition, SyncId } from '../model/topology.ts';
 import { type Sql, sql } from '../pg/sql.ts';
 import type { Db } from './db.ts';
 import { dbGroupId } from './dbgroup.ts';
@@ -18,6 +18,7 @@ export interface NewSync {
   readonly dbgroup: string;
   readonly status: ActiveStatus;
   readonly conflictStrategy: string;
+  readonly sequence: SequenceMode;
   readonly autokick: boolean;
   readonly checktimeMs: number | null;
   /** 1 and 2 ask for a copy at once. */
@@ -35,10 +36,11 @@ export const addSync = async (db: Db, added: NewSync): Promise<SyncDefinition> =
   const relgroup = await relGroupId(db, added.relgroup);
   const dbgroup = await dbGroupId(db, added.dbgroup);
   await db.run(sql`
-    insert into sync (name, relgroup, dbgroup, status, conflict_strategy, autokick, checktime_ms, onetimecopy, copy_generation)
+    insert into sync (name, relgroup, dbgroup, status, conflict_strategy, sequence, autokick, checktime_ms, onetimecopy,
+                      copy_generation)
     values (
       ${added.name}::text, ${relgroup}::integer, ${dbgroup}::integer, ${added.status}::text,
-      ${added.conflictStrategy}::text, ${added.autokick}::boolean, ${added.checktimeMs}::bigint,
+      ${added.conflictStrategy}::text, ${added.sequence}::text, ${added.autokick}::boolean, ${added.checktimeMs}::bigint,
       ${added.onetimecopy}::smallint, ${added.onetimecopy === 0 ? 0 : 1}::integer
     )
   `);
@@ -65,6 +67,7 @@ const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
   status: changes.status === undefined ? null : sql`${changes.status}::text`,
   is_paused: isPausedBy(changes),
   conflict_strategy: changes.conflictStrategy === undefined ? null : sql`${changes.conflictStrategy}::text`,
+  sequence: changes.sequence === undefined ? null : sql`${changes.sequence}::text`,
   autokick: changes.autokick === undefined ? null : sql`${changes.autokick}::boolean`,
   checktime_ms: changes.checktimeMs === undefined ? null : sql`${changes.checktimeMs}::bigint`,
   onetimecopy: changes.onetimecopy === undefined ? null : sql`${changes.onetimecopy}::smallint`,

@@ -40,6 +40,7 @@ const newSync = (name: string) =>
     dbgroup: 'pair',
     status: 'active',
     conflictStrategy: 'bucardo_latest',
+    sequence: 'highest',
     autokick: true,
     checktimeMs: null,
     onetimecopy: 0,

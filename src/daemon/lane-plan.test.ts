@@ -31,6 +31,7 @@ const syncOf = (...members: Member[]): SyncDefinition => ({
   members,
   relations: [],
   conflictStrategy: 'bucardo_latest',
+  sequence: 'highest',
   autokick: true,
   checktimeMs: null,
   onetimecopy: 0,

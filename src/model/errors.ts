@@ -150,7 +150,8 @@ export const errorCatalogue = {
   },
   schema_differs: {
     retry: 'manual',
-    meaning: 'The tables of two databases do not fit: a column is missing, or types differ.',
+    meaning:
+      'The tables or sequences of two databases do not fit: a column is missing, types differ, or a sequence counts in another way.',
     action: 'Alter one side so that they fit; the sync notices and goes on by itself.',
   },
   encoding_differs: {
@@ -159,10 +160,12 @@ export const errorCatalogue = {
       'One database of the sync has the encoding SQL_ASCII and another has not: its bytes cannot be converted.',
     action: 'Use databases of which all or none are SQL_ASCII.',
   },
-  too_many_sources: {
+  interleave_impossible: {
     retry: 'manual',
-    meaning: 'A sync has more sources than this version can keep equal whatever happens: two.',
-    action: 'Make the others targets.',
+    meaning:
+      'A sync has `sequence=interleave`, and one of its sequences cannot be shared out: it cycles, has no room, is interleaved by another sync, or one of the sources is inactive.',
+    action:
+      'Do what the message says, take the sequence out of the relgroup, or use `tahr update sync NAME sequence=highest`.',
   },
   row_security_active: {
     retry: 'manual',

@@ -61,6 +61,10 @@ export interface SyncRelation {
 /** 0 none, 1 always, 2 only where the target table is empty. */
 export type OneTimeCopy = 0 | 1 | 2;
 
+/** `highest`: the value that went furthest goes everywhere. `interleave`: each source draws values of its own. */
+export const sequenceModes = ['highest', 'interleave'] as const;
+export type SequenceMode = (typeof sequenceModes)[number];
+
 /** A sync with everything it refers to, as the engine takes it. */
 export interface SyncDefinition {
   readonly id: SyncId;
@@ -74,6 +78,7 @@ export interface SyncDefinition {
   /** In the order of the relgroup. */
   readonly relations: readonly SyncRelation[];
   readonly conflictStrategy: string;
+  readonly sequence: SequenceMode;
   /** Run when a source reports changes. */
   readonly autokick: boolean;
   /** Run at least this often; null: never by the clock. */

@@ -9,7 +9,7 @@
  * Each written database commits or fails by itself. A failure costs a repeat, never a row (invariants 1 and 2).
  */
 import { type Position, readPositions } from '../connectors/postgres/position.ts';
-import { isFurther, type SequenceValue } from '../connectors/postgres/sequences.ts';
+import { furthestSequences, type SequenceValue } from '../connectors/postgres/sequences.ts';
 import { isReplicationError } from '../model/errors.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
 import type { Lease } from '../pg/pool.ts';
@@ -58,7 +58,7 @@ export type RoundOutcome = ReadonlyMap<DatabaseId, DatabaseOutcome>;
 /** @throws what a source fails with; the failure of a written database is in its outcome */
 export const runRound = async (context: RoundContext): Promise<RoundOutcome> => {
   await using leases = new AsyncDisposableStack();
-  const sources = await settleAll(context.sources.map((member) => open(context, member, leases)));
+  const sources = await openSources(context, leases);
   const { deliveries, outcomes } = await planDeliveries(context, sources);
   const sequences = furthestSequences(await settleAll(sources.map((source) => sequencesOf(context, source))));
   const busy = deliveries.filter((delivery) => hasWork(context, delivery, sequences));
@@ -67,10 +67,15 @@ export const runRound = async (context: RoundContext): Promise<RoundOutcome> => 
     return outcomes;
   }
   const loaded = await settleAll(busy.map((delivery) => load(context, delivery, leases)));
-  await finishSources(sources, loaded);
+  const read = loaded.flatMap(({ destination, delivery }) => (destination === null ? [] : [delivery]));
+  await finishSources(sources, read, ({ opening }) => opening.lsn);
   const applied = await settleAll(loaded.map((destination) => apply(context, destination, sequences)));
   return new Map([...outcomes, ...applied]);
 };
+
+/** A snapshot on each; the sessions are given back with the stack. */
+export const openSources = (context: RoundContext, leases: AsyncDisposableStack): Promise<OpenSource[]> =>
+  settleAll(context.sources.map((member) => open(context, member, leases)));
 
 const open = async (
   context: RoundContext,
@@ -94,7 +99,10 @@ interface Plan {
   readonly outcomes: RoundOutcome;
 }
 
-const planDeliveries = async (context: RoundContext, sources: readonly OpenSource[]): Promise<Plan> => {
+export const planDeliveries = async (
+  context: RoundContext,
+  sources: readonly OpenSource[],
+): Promise<Plan> => {
   const deliveries: Delivery[] = [];
   const outcomes = new Map<DatabaseId, DatabaseOutcome>();
   for (const member of context.written) {
@@ -123,7 +131,7 @@ const planFor = async (
 };
 
 /** A source says them in its snapshot; a target is asked when its lane does not know them. */
-const positionsOf = async (
+export const positionsOf = async (
   context: RoundContext,
   { database }: Member,
   sources: readonly OpenSource[],
@@ -143,22 +151,23 @@ const sequencesOf = (context: RoundContext, { reader }: OpenSource): Promise<rea
     context.sync.relations.filter(({ kind }) => kind === 'sequence').map(({ relation }) => relation),
   );
 
-const furthestSequences = (values: readonly (readonly SequenceValue[])[]): readonly SequenceValue[] =>
-  (values[0] ?? []).map((_, index) =>
-    values
-      .map((list) => list[index] as SequenceValue)
-      .reduce((best, value) => (isFurther(value, best) ? value : best)),
-  );
+/** What a database is to be brought to. The sources of an interleaved sync keep values of their own. */
+const sequencesFor = (
+  { sync }: RoundContext,
+  { role }: Member,
+  furthest: readonly SequenceValue[],
+): readonly SequenceValue[] => (sync.sequence === 'interleave' && role === 'source' ? [] : furthest);
 
 const sequenceKey = (sequences: readonly SequenceValue[]): string =>
   sequences.map(({ lastValue, isCalled }) => `${lastValue}${isCalled ? '' : '-'}`).join(',');
 
-const hasWork = (context: RoundContext, delivery: Delivery, sequences: readonly SequenceValue[]): boolean =>
-  delivery.tables.length > 0 ||
-  delivery.isCopy ||
-  delivery.startsAnew ||
-  (sequences.length > 0 &&
-    context.memory.sequences.get(delivery.member.database.id) !== sequenceKey(sequences));
+const hasWork = (context: RoundContext, delivery: Delivery, furthest: readonly SequenceValue[]): boolean => {
+  const { tables, isCopy, startsAnew, isOverdue, member } = delivery;
+  const sequences = sequencesFor(context, member, furthest);
+  const hasNewValues =
+    sequences.length > 0 && context.memory.sequences.get(member.database.id) !== sequenceKey(sequences);
+  return tables.length > 0 || isCopy || startsAnew || isOverdue || hasNewValues;
+};
 
 type Loaded = {
   readonly delivery: Delivery;
@@ -180,28 +189,32 @@ const load = async (
   }
 };
 
-/** Of those that the loaded databases have read; what the others leave behind is of no use to anybody. */
-const finishSources = (sources: readonly OpenSource[], loaded: readonly Loaded[]): Promise<void[]> =>
+/** Of those that these deliveries have been read from; what the others leave behind is of no use to anybody. */
+export const finishSources = (
+  sources: readonly OpenSource[],
+  read: readonly Delivery[],
+  flushedUpTo: (source: OpenSource) => string,
+): Promise<void[]> =>
   settleAll(
-    sources.map(({ database, reader, opening, catalog }) => {
-      const readers = loaded.filter(
-        ({ destination, delivery }) => destination !== null && delivery.member.database.id !== database.id,
-      );
+    sources.map((source) => {
+      const { database, reader, catalog } = source;
+      const readers = read.filter(({ member }) => member.database.id !== database.id);
       if (readers.length === 0) return reader.abandon();
-      const streams = readers.flatMap(({ delivery }) => delivery.tables.flatMap((table) => table.streams));
+      const streams = readers.flatMap(({ tables }) => tables.flatMap((table) => table.streams));
       const tables = streams
-        .filter(({ source }) => source.database.id === database.id)
+        .filter((stream) => stream.source.database.id === database.id)
         .map(({ table }) => table);
-      return reader.finish([...new Set(tables)], catalog.fingerprints, opening.lsn);
+      return reader.finish([...new Set(tables)], catalog.fingerprints, flushedUpTo(source));
     }),
   );
 
 const apply = async (
   context: RoundContext,
   { delivery, destination, error }: Loaded,
-  sequences: readonly SequenceValue[],
+  furthest: readonly SequenceValue[],
 ): Promise<[DatabaseId, DatabaseOutcome]> => {
   const { id } = delivery.member.database;
+  const sequences = sequencesFor(context, delivery.member, furthest);
   try {
     if (destination === null) throw error;
     const applied = await applyRound({ context, delivery, destination, sequences });

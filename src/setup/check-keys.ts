@@ -11,10 +11,7 @@ export const checkKeys = (sides: readonly Side[]): Finding[] => {
   const first = sides.find(isSource);
   if (first === undefined) return [];
   const others = sides.filter((side) => side !== first);
-  return [
-    ...others.flatMap((side) => checkTableKeys(first, side)),
-    ...others.flatMap((side) => checkIncrements(first, side)),
-  ];
+  return others.flatMap((side) => checkTableKeys(first, side));
 };
 
 const checkTableKeys = (first: Side, side: Side): Finding[] =>
@@ -38,14 +35,3 @@ const keyColumns = (table: Table): string[] => (table.key?.columns ?? []).map(({
 
 const sameSet = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((name) => other.includes(name));
-
-/** Sequences with other increments would give the same values in another order. */
-const checkIncrements = (first: Side, side: Side): Finding[] =>
-  side.sequences.flatMap(({ relation, facts }, index) => {
-    const wanted = first.sequences[index]?.facts;
-    if (!wanted || facts === null || facts.increment === wanted.increment) return [];
-    const what = `counts by ${facts.increment}, and on ${first.database.name} by ${wanted.increment}`;
-    return [
-      errorFinding('schema_differs', { database: side.database.name, relation: relation.relation, what }),
-    ];
-  });

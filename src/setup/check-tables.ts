@@ -1,13 +1,10 @@
-/** Checks of one database's tables and sequences by themselves: are they there, usable, and permitted. Pure. */
+/** Checks of one database's tables by themselves: are they there, usable, and permitted. Pure. */
 import type { TablePrivilege } from '../connectors/postgres/traits.ts';
 import { errorFinding, type Finding, warningFinding } from './finding.ts';
 import { isSource } from './members.ts';
-import type { Side, SideSequence, SideTable } from './side.ts';
+import type { Side, SideTable } from './side.ts';
 
-export const checkTables = (side: Side): Finding[] => [
-  ...side.tables.flatMap((table) => checkTable(side, table)),
-  ...side.sequences.flatMap((sequence) => checkSequence(side, sequence)),
-];
+export const checkTables = (side: Side): Finding[] => side.tables.flatMap((table) => checkTable(side, table));
 
 const checkTable = (side: Side, sideTable: SideTable): Finding[] => {
   const { table, found } = sideTable;
@@ -52,12 +49,4 @@ const checkPrivileges = (side: Side, { relation, privileges }: SideTable): Findi
   return [
     errorFinding('privilege_missing', { database: side.database.name, relation: relation.relation, what }),
   ];
-};
-
-const checkSequence = (side: Side, { relation, facts }: SideSequence): Finding[] => {
-  const at = { database: side.database.name, relation: relation.relation };
-  if (facts === null)
-    return [errorFinding('relation_missing', { ...at, what: 'does not exist, or is no sequence' })];
-  if (facts.mayRead && facts.maySet) return [];
-  return [errorFinding('privilege_missing', { ...at, what: 'does not give the role SELECT and UPDATE' })];
 };

@@ -23,6 +23,7 @@ import {
 import type { DatabaseId, SyncDefinition } from '../model/topology.ts';
 import type { Session } from '../pg/session.ts';
 import type { Finding } from './finding.ts';
+import { interleaveAll, putBackLeftovers } from './interleave.ts';
 import {
   type Connect,
   isSource,
@@ -62,6 +63,7 @@ export const installSync = async (options: SetupOptions): Promise<Finding[]> => 
     throw error;
   }
   for (const side of sides) await removeLeftovers(options, side);
+  await putBackLeftovers(options, sides);
   return findings;
 };
 
@@ -80,6 +82,7 @@ const install = async (options: SetupOptions, sides: readonly Side[], undo: Undo
     const written = sides.filter(({ database }) => readers.includes(database.id));
     await writePositions(options, { source, written, undo });
   }
+  await interleaveAll(options, sides, undo);
 };
 
 /** Only where a copy was asked for, which makes the positions anew: otherwise changes would be passed over in silence. */
@@ -131,7 +134,10 @@ interface Beginning {
   readonly undo: Undo;
 }
 
-/** Where a database has no position in the source yet, it begins now. */
+/**
+ * Where a database has no position in the source yet, it begins now. One that reads other sources already is not copied for the sake
+ * of a source that joins them; one that has read none is one generation behind, so that its first round copies.
+ */
 const writePositions = async (options: SetupOptions, { source, written, undo }: Beginning): Promise<void> => {
   const { schema, definition } = options;
   const lineage = await readLineage(source.session, schema);
@@ -146,8 +152,10 @@ const writePositions = async (options: SetupOptions, { source, written, undo }: 
       seq: 0n,
       snapshot,
       lineage,
-      // One below the generation of the sync: the first round copies.
-      copyGeneration: definition.copyGeneration - (definition.onetimecopy === 0 ? 0 : 1),
+      copyGeneration: Math.max(
+        definition.copyGeneration - (definition.onetimecopy === 0 ? 0 : 1),
+        ...positions.map(({ copyGeneration }) => copyGeneration),
+      ),
     });
     await session.script(insert);
   }

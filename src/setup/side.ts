@@ -2,12 +2,11 @@
 import { readRelations, type RelationFacts } from '../connectors/postgres/catalogue.ts';
 import { checkOwner } from '../connectors/postgres/identity.ts';
 import { readTables } from '../connectors/postgres/introspect.ts';
+import { readSequenceFacts, type SequenceFacts } from '../connectors/postgres/sequence-facts.ts';
 import type { Table } from '../connectors/postgres/table.ts';
 import {
-  readSequenceFacts,
   readTablePrivileges,
   readTraits,
-  type SequenceFacts,
   type TablePrivilege,
   type Traits,
 } from '../connectors/postgres/traits.ts';
@@ -72,6 +71,7 @@ const readSide = async (definition: SyncDefinition, reading: Reading): Promise<S
   const privileges = await readTablePrivileges(session, oids);
   const facts = await readSequenceFacts(
     session,
+    schema,
     sequences.map(({ relation }) => relation),
   );
   return {

@@ -5,8 +5,8 @@
 import type { SyncDefinition } from '../model/topology.ts';
 import { checkColumns } from './check-columns.ts';
 import { checkKeys } from './check-keys.ts';
-import { checkMembers } from './check-members.ts';
 import { checkPositions } from './check-positions.ts';
+import { checkSequences } from './check-sequences.ts';
 import { checkServers } from './check-servers.ts';
 import { checkTables } from './check-tables.ts';
 import type { Finding } from './finding.ts';
@@ -34,9 +34,9 @@ export const validateSync = async (
 const rank = ({ severity }: Finding): number => (severity === 'error' ? 0 : 1);
 
 export const checkSync = (definition: SyncDefinition, sides: readonly Side[]): Finding[] => [
-  ...checkMembers(definition),
   ...checkServers(sides),
   ...sides.flatMap(checkTables),
   ...checkKeys(sides),
+  ...checkSequences(definition, sides),
   ...checkColumns(sides),
 ];

@@ -47,6 +47,24 @@ test('a target that is away is waited for while the others go on, and catches up
   await shop.eventually('B', { state: 'idle', lastError: null, rowsBehind: 0 });
 });
 
+test('two of three sources go on without the third, which takes part again when it is back', async () => {
+  const shop = await createInstallation({
+    roles: { A: 'source', B: 'source', C: 'source' },
+    schema: items,
+    tables: ['items'],
+  });
+  await shut(shop, 'C');
+  shop.startDaemon();
+  await shop.run('A', `insert into items values (1, 'A')`);
+  await shop.run('B', `insert into items values (2, 'B')`);
+  await vi.waitFor(async () => expect(await shop.rows('A', 'items')).toHaveLength(2), 20_000);
+  await shop.eventually('C', { state: 'waiting', waitingFor: 'database C' });
+  expect(await shop.state('A')).toMatchObject({ state: 'idle' });
+  await open(shop, 'C');
+  await shop.equal(20_000);
+  await shop.eventually('C', { state: 'idle' });
+});
+
 test('with one of two sources away the other says what it waits for', async () => {
   const shop = await createInstallation({
     roles: { A: 'source', B: 'source', C: 'target' },

@@ -121,33 +121,7 @@ export class TestInstallation {
   }
 
   startDaemon(): RunningDaemon {
-    const stream = new PassThrough();
-    const lines: string[] = [];
-    stream.on('data', (chunk: Buffer) => lines.push(chunk.toString()));
-    const controller = new AbortController();
-    const config: Config = {
-      control: this.control.parameters,
-      schema: 'tahr',
-      logLevel: 'debug',
-      logDestination: null,
-      stateDirectory: '/nowhere',
-      file: null,
-    };
-    const ended = runDaemon({
-      config,
-      log: createLog({ level: 'debug', destination: stream }),
-      signal: controller.signal,
-    });
-    const stop = async (): Promise<void> => {
-      controller.abort();
-      await ended;
-    };
-    onTestFinished(async ({ task }) => {
-      await stop().catch(() => undefined);
-      if (task.result?.state === 'fail') console.error(lines.join(''));
-    });
-    ended.catch(() => undefined);
-    return { log: () => lines.join(''), stop, ended };
+    return startDaemon(this.control);
   }
 
   async #session(name: string): Promise<Session> {
@@ -159,6 +133,37 @@ export class TestInstallation {
     return session;
   }
 }
+
+/** Inside the test, which ends it. */
+export const startDaemon = (control: TestDatabase): RunningDaemon => {
+  const stream = new PassThrough();
+  const lines: string[] = [];
+  stream.on('data', (chunk: Buffer) => lines.push(chunk.toString()));
+  const controller = new AbortController();
+  const config: Config = {
+    control: control.parameters,
+    schema: 'tahr',
+    logLevel: 'debug',
+    logDestination: null,
+    stateDirectory: '/nowhere',
+    file: null,
+  };
+  const ended = runDaemon({
+    config,
+    log: createLog({ level: 'debug', destination: stream }),
+    signal: controller.signal,
+  });
+  const stop = async (): Promise<void> => {
+    controller.abort();
+    await ended;
+  };
+  onTestFinished(async ({ task }) => {
+    await stop().catch(() => undefined);
+    if (task.result?.state === 'fail') console.error(lines.join(''));
+  });
+  ended.catch(() => undefined);
+  return { log: () => lines.join(''), stop, ended };
+};
 
 export const createInstallation = async (options: InstallationOptions): Promise<TestInstallation> => {
   const control = await createDatabase('control');
@@ -202,6 +207,7 @@ export const createInstallation = async (options: InstallationOptions): Promise<
       dbgroup: 'everywhere',
       status: 'active',
       conflictStrategy: 'bucardo_latest',
+      sequence: 'highest',
       autokick: true,
       checktimeMs: null,
       onetimecopy: 0,

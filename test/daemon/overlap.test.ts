@@ -43,6 +43,7 @@ const addAnother = (shop: TestInstallation, { name, roles, table }: Another): Pr
       dbgroup: name,
       status: 'active',
       conflictStrategy: 'bucardo_latest',
+      sequence: 'highest',
       autokick: true,
       checktimeMs: null,
       onetimecopy: 0,

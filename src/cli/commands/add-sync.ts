@@ -73,6 +73,7 @@ const store = async (db: Db, added: NewSync): Promise<SyncDefinition> => {
     dbgroup,
     status: settings.status ?? 'active',
     conflictStrategy: normalStrategy(settings.conflict_strategy ?? 'default', sources),
+    sequence: settings.sequence ?? 'highest',
     autokick: settings.autokick ?? true,
     checktimeMs: settings.checktime ?? null,
     onetimecopy: settings.onetimecopy ?? 0,

@@ -4,10 +4,12 @@ import { activate, deactivate, pause, resume } from './activation.ts';
 import { addAll } from './add-all.ts';
 import { addSync } from './add-sync.ts';
 import { conflicts } from './conflicts.ts';
+import { decide } from './decide.ts';
 import { restart, run, start, stop } from './daemon.ts';
 import { addDb } from './add-database.ts';
 import { listDbs, removeDb, updateDb } from './database.ts';
 import { addDbgroup, listDbgroups, removeDbgroup, updateDbgroup } from './dbgroup.ts';
+import { inspect } from './inspect.ts';
 import { install } from './install.ts';
 import { kick } from './kick.ts';
 import { addRelation } from './add-relation.ts';
@@ -52,8 +54,10 @@ export const commands: readonly Command[] = [
   stop,
   restart,
   status,
+  inspect,
   kick,
   pause,
   resume,
   conflicts,
+  decide,
 ];

@@ -64,7 +64,7 @@ const syncLines = (sync: SyncDefinition, isVerbose: boolean): string => {
   if (!isVerbose) return line;
   return [
     line,
-    `  Conflict strategy: ${sync.conflictStrategy}  Autokick: ${sync.autokick ? 'on' : 'off'}  Check time: ${sync.checktimeMs === null ? 'none' : formatDuration(sync.checktimeMs)}`,
+    `  Conflict strategy: ${sync.conflictStrategy}  Sequences: ${sync.sequence}  Autokick: ${sync.autokick ? 'on' : 'off'}  Check time: ${sync.checktimeMs === null ? 'none' : formatDuration(sync.checktimeMs)}`,
     `  Relations: ${sync.relations.map(({ relation }) => formatRelation(relation)).join(', ')}`,
   ].join('\n');
 };
@@ -166,9 +166,10 @@ const ownGroup = async (
 };
 
 const ownChanges = (settings: SyncSettings, sources: readonly DatabaseName[]): SyncChanges => {
-  const { conflict_strategy: strategy, onetimecopy, autokick, checktime, status } = settings;
+  const { conflict_strategy: strategy, sequence, onetimecopy, autokick, checktime, status } = settings;
   return {
     ...(strategy === undefined ? {} : { conflictStrategy: normalStrategy(strategy, sources) }),
+    ...(sequence === undefined ? {} : { sequence }),
     ...(onetimecopy === undefined ? {} : { onetimecopy }),
     ...(autokick === undefined ? {} : { autokick }),
     ...(checktime === undefined ? {} : { checktimeMs: checktime }),
@@ -192,6 +193,7 @@ const facts = (sync: SyncDefinition): [string, string][] => [
   ['databases', sync.members.map(({ database, role }) => `${database.name}:${role}`).join(',')],
   ['relations', sync.relations.map(({ relation }) => formatRelation(relation)).join(',')],
   ['conflict_strategy', sync.conflictStrategy],
+  ['sequence', sync.sequence],
   ['onetimecopy', String(sync.onetimecopy)],
   ['autokick', sync.autokick ? 'on' : 'off'],
   ['checktime', sync.checktimeMs === null ? 'none' : formatDuration(sync.checktimeMs)],

@@ -16,10 +16,12 @@ const verbs = [
   'stop',
   'restart',
   'status',
+  'inspect',
   'kick',
   'pause',
   'resume',
   'conflicts',
+  'decide',
   'help',
 ] as const;
 export type Verb = (typeof verbs)[number];

@@ -36,6 +36,7 @@ const sync = (changes: Partial<SyncDefinition> = {}): SyncDefinition =>
     members: [member(1, 'A', 'source'), member(2, 'B', 'target')],
     relations: [],
     conflictStrategy: 'bucardo_latest',
+    sequence: 'highest',
     autokick: true,
     checktimeMs: null,
     onetimecopy: 0,

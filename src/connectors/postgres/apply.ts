@@ -6,13 +6,11 @@
  * (`*<>`, PostgreSQL manual 9.25.6), so 1.0 becomes 1.00 and types without an equality operator are compared too.
  */
 import { type Sql, sql } from '../../pg/sql.ts';
-import { fates, type StageColumn, type StagePlan } from './stage.ts';
+import { isApplied, type StageColumn, type StagePlan } from './stage.ts';
 import { deferrableOf, deltaColumn, keyMatches, keyOf, keyValue, relationOf } from './table.ts';
 
 /** The row of the table `t` that a row of the stage `s` names. */
 export const sameRow = (plan: StagePlan): Sql => keyMatches(plan.key, sql`t`, sql`s`);
-
-const isApplied = sql`s.fate = ${sql.literal(fates.apply)}`;
 
 /** The staged row and the table's differ in a column that is sent. */
 export const rowDiffers = (plan: StagePlan): Sql => differs(plan.columns);
@@ -103,26 +101,28 @@ export const lockRows = (plan: StagePlan): Sql[] => {
   ];
 };
 
+/** The version of a whole table, as a stage has it. */
+export interface StagedVersion {
+  readonly src: number;
+  readonly origin: number;
+  readonly oxid: string;
+  readonly at: string;
+  readonly author: number;
+  readonly knows: Sql;
+}
+
 /** Rows of the table that the source's whole table does not have: staged as gone, in the version of the whole. */
-export const stageAbsentRows = (
-  plan: StagePlan,
-  version: {
-    readonly src: number;
-    readonly oxid: string;
-    readonly at: string;
-    readonly knows: Sql;
-  } | null,
-): Sql => {
+export const stageAbsentRows = (plan: StagePlan, version: StagedVersion | null): Sql => {
   const keys = sql.join(plan.key.columns.map((_, index) => deltaColumn(index)));
   const tableKeys = sql.join(
     plan.key.columns.map(({ name, deltaType }) => sql`t.${sql.id(name)}::${sql.verbatim(deltaType)}`),
   );
-  const names = version === null ? sql.empty : sql`src, origin, oxid, at, knows,`;
+  const names = version === null ? sql.empty : sql`src, origin, oxid, at, author, knows,`;
   const values =
     version === null
       ? sql.empty
-      : sql`${version.src}::integer, ${version.src}::integer, ${version.oxid}::xid8, ${version.at}::timestamptz,
-            ${version.knows},`;
+      : sql`${version.src}::integer, ${version.origin}::integer, ${version.oxid}::xid8, ${version.at}::timestamptz,
+            ${version.author}::integer, ${version.knows},`;
   const fromThere = version === null ? sql`true` : sql`s.src = ${version.src}::integer`;
   return sql`
     insert into ${plan.stage} (${names} ${keys}, present)

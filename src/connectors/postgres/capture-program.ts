@@ -11,7 +11,7 @@
  */
 import type { RelationId } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
-import { deltaColumns, segmentNumbers, segmentTable, truncationShape } from './delta.ts';
+import { deltaColumns, nextSeq, segmentNumbers, segmentTable, truncationShape } from './delta.ts';
 import { program } from './program.ts';
 import { keyOf, type Table, type TableKey } from './table.ts';
 
@@ -188,18 +188,23 @@ const bodyOf = (plan: CapturePlan, kind: FunctionKind): Sql => {
   });
 };
 
-/** The statement that notes into this segment. The keys are assigned, not cast: no name of a type is looked up. */
+/**
+ * The statement that notes into this segment. The keys are assigned, not cast: no name of a type is looked up. One number is drawn
+ * for all rows of a statement, and none for a statement without rows.
+ */
 const writeInto = (plan: CapturePlan, kind: FunctionKind, segment: (typeof segmentNumbers)[number]): Sql => {
   const id = sql.literal(plan.id);
+  const seq = nextSeq(plan.schema);
   if (kind === 'truncated' || kind === 'truncating')
-    return sql`insert into ${segmentTable(plan.schema, truncationShape, segment)} (tbl) values (${id})`;
+    return sql`insert into ${segmentTable(plan.schema, truncationShape, segment)} (tbl, seq) values (${id}, ${seq})`;
   const into = sql`insert into ${segmentTable(plan.schema, plan.shape, segment)}
-    (tbl, ${sql.join(deltaColumns(plan.key.columns.length))})`;
+    (tbl, ${sql.join(deltaColumns(plan.key.columns.length))}, seq)`;
   const keysOf = (row: string): Sql =>
     sql.join(plan.key.columns.map(({ name }) => sql`${sql.verbatim(row)}.${sql.id(name)}`));
-  if (kind === 'touched') return sql`${into} select ${id}, ${keysOf('touched')} from touched`;
-  if (kind !== 'emptied') return sql`${into} values (${id}, ${keysOf(kind)})`;
-  const fromPartition = sql`${into} select ${id}, ${keysOf('p')} from only `;
+  if (kind === 'touched')
+    return sql`${into} select ${id}, ${keysOf('touched')}, (select ${seq}) from touched`;
+  if (kind !== 'emptied') return sql`${into} values (${id}, ${keysOf(kind)}, ${seq})`;
+  const fromPartition = sql`${into} select ${id}, ${keysOf('p')}, (select ${seq}) from only `;
   return sql`execute pg_catalog.concat(${sql.literal(fromPartition.inlined())},
     pg_catalog.quote_ident(tg_table_schema), '.', pg_catalog.quote_ident(tg_table_name), ' p')`;
 };

@@ -6,8 +6,7 @@
  * way after a moment and tries again.
  */
 import { createHash } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
-import { isReplicationError, ReplicationError } from '../../model/errors.ts';
+import { ReplicationError } from '../../model/errors.ts';
 import { formatRelation, type RelationId, type RelationName } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
@@ -20,6 +19,7 @@ import {
   dropCapture,
 } from './capture-program.ts';
 import { ensureShape } from './delta.ts';
+import { whenNotBusy } from './give-way.ts';
 import type { Table } from './table.ts';
 
 interface CaptureRequest {
@@ -145,7 +145,7 @@ const installOne = async (session: Session, installation: Installation): Promise
   const { draft, before, signal } = installation;
   const { id, level, fires } = draft;
   let outcome: InstalledCapture['outcome'] = 'unchanged';
-  await whenNotBusy(session, signal, async () => {
+  await whenNotBusy([session], signal, async () => {
     const shape = await ensureShape(
       session,
       draft.schema,
@@ -206,7 +206,7 @@ export const removeCapture = async (
   }: { readonly schema: string; readonly tables: readonly RelationId[]; readonly signal: AbortSignal },
 ): Promise<void> => {
   for (const id of tables) {
-    await whenNotBusy(session, signal, async () => {
+    await whenNotBusy([session], signal, async () => {
       await session.script(
         ...dropCapture(schema, id),
         sql`delete from ${sql.id(schema, 'captured')} where tbl = ${id}::int`,
@@ -219,30 +219,7 @@ export const removeCapture = async (
 export const uninstall = async (session: Session, schema: string, signal: AbortSignal): Promise<void> => {
   const captured = await readCaptured(session, schema);
   await removeCapture(session, { schema, tables: [...captured.keys()], signal });
-  await whenNotBusy(session, signal, async () => {
+  await whenNotBusy([session], signal, async () => {
     await session.script(sql`drop schema ${sql.id(schema)} cascade`);
   });
-};
-
-const lockTimeoutMs = 500;
-const attemptsMax = 60;
-
-/** In a transaction that gives way: writers that queue behind it wait half a second at most. */
-const whenNotBusy = async (
-  session: Session,
-  signal: AbortSignal,
-  work: () => Promise<void>,
-): Promise<void> => {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await session.script(sql`begin`, sql`set local lock_timeout = ${lockTimeoutMs}`);
-      await work();
-      await session.script(sql`commit`);
-      return;
-    } catch (error) {
-      await session.script(sql`rollback`).catch(() => undefined);
-      if (!isReplicationError(error, 'given_way') || attempt === attemptsMax) throw error;
-      await wait(lockTimeoutMs, undefined, { signal });
-    }
-  }
 };

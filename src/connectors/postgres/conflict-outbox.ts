@@ -12,7 +12,8 @@ export interface OutgoingConflict {
   readonly relationId: RelationId;
   readonly kind: string;
   readonly key: string;
-  readonly winner: DatabaseId;
+  /** Null: nobody has won, a person has to decide. */
+  readonly winner: DatabaseId | null;
   readonly strategy: string;
   /** The text of a JSON document; it is passed on as it is. */
   readonly versions: string;
@@ -57,7 +58,7 @@ export const readConflicts = async (
     relationId: Number(row['tbl']) as RelationId,
     kind: row['kind'] as string,
     key: row['key'] as string,
-    winner: Number(row['winner']) as DatabaseId,
+    winner: row['winner'] === null ? null : (Number(row['winner']) as DatabaseId),
     strategy: row['strategy'] as string,
     versions: row['versions'] as string,
     decidedAt: Number(row['decided_at']),

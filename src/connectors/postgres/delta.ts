@@ -3,10 +3,13 @@
  * deltas of all tables with such a key (engine rule R7). Readers read all four; which one is written to is
  * told by the control word. Shape 0 has no key: its rows say that a whole table was truncated.
  *
- * A delta is `(tbl, k1 … kn, xid, at, sync, origin, oxid, decided)`. For a change made on this database `xid` and `at`
- * are its transaction and that transaction's start, and the rest is null. For a version that a round of `sync` relayed,
- * `xid` is the round's own transaction; `origin`, `oxid` and `at` say where, in which transaction and when the version
- * was made; `decided` is the snapshot of this database in which it was decided that the version goes over its own changes.
+ * A delta is `(tbl, k1 … kn, seq, xid, at, relay)`. For a change made on this database `xid` and `at` are its transaction and
+ * that transaction's start, and `relay` is null. For a version that a round has brought here `xid` is the round's own
+ * transaction, `at` is when the version was made, and `relay` says by which sync it came and whose it is (`sql/installation.sql`).
+ *
+ * `seq` is drawn when the delta is written. Two changes of one row follow each other, because the second writer waits for the
+ * first to end; so of one row's deltas the one with the highest `seq` tells what the row is. Transaction ids do not: they are
+ * given out when a transaction writes its first row, whichever that is.
  */
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
@@ -23,6 +26,10 @@ export const segmentTable = (schema: string, shape: number, segment: SegmentNumb
 
 export const segmentTables = (schema: string, shape: number): readonly Sql[] =>
   segmentNumbers.map((segment) => segmentTable(schema, shape, segment));
+
+/** The next number in the order of the deltas. */
+export const nextSeq = (schema: string): Sql =>
+  sql`pg_catalog.nextval(${sql.literal(sql.id(schema, 'seq').inlined())}::pg_catalog.regclass)`;
 
 /** `k1, k2, …` */
 export const deltaColumns = (count: number): readonly Sql[] =>
@@ -59,9 +66,9 @@ const createShape = (schema: string, shape: number, types: readonly string[]): S
   // Rows are only inserted and truncated: there is nothing to vacuum.
   return segmentTables(schema, shape).flatMap((table) => [
     sql`create table ${table} (
-          tbl integer not null, ${sql.join(keys, '')}
+          tbl integer not null, ${sql.join(keys, '')} seq bigint not null,
           xid xid8 not null default pg_current_xact_id(), at timestamptz not null default now(),
-          sync uuid, origin integer, oxid xid8, decided pg_snapshot
+          relay ${sql.id(schema, 'relay')}
         ) with (autovacuum_enabled = off, fillfactor = 100)`,
     sql`create index on ${table} (xid)`,
   ]);

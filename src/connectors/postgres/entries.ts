@@ -1,9 +1,12 @@
 /**
  * Deltas as queries: which keys of a table have changed, and in which version a database holds them.
  *
- * A delta is either an own change of the database (its `origin` is null) or a relayed version: a row that a round
- * wrote over a change of this database that lost a conflict. A relayed version hides the own changes that were
- * seen when it was decided (`decided`); an own change that came later counts again (engine rule §7).
+ * For a sync, a delta of a database is one of three things. An own change: an application made it, or another sync brought it
+ * and it cascades (makedelta). A version that this sync has brought: it hides the own changes that were seen when it was
+ * decided, and an own change that came later counts again (engine rule §7). Or nothing: what other syncs brought.
+ *
+ * Own changes go to whoever has not seen them. A brought version goes on only where it can be missed: when its origin is away and
+ * some reader may not know it, or when it was chosen in a conflict, because readers may have met the versions that lost.
  */
 import type { DatabaseId, RelationId, SyncId } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
@@ -11,10 +14,21 @@ import { segmentTables } from './delta.ts';
 import { isBeyond, type Snapshot } from './position.ts';
 import { deltaColumn, keyValue, type TableKey } from './table.ts';
 
-/** Another source of the sync, and how far it has read this one. */
+/** By source: how far it has been read. */
+export type Knowledge = ReadonlyMap<DatabaseId, Snapshot>;
+
+/** Another source of the sync that takes part in the round. */
 export interface Peer {
   readonly id: DatabaseId;
-  readonly knows: Snapshot;
+  readonly knows: Knowledge;
+}
+
+/** Which brought versions go on. */
+export interface Passing {
+  /** The sources that take part: what they have made, they send themselves. */
+  readonly present: readonly DatabaseId[];
+  /** What all readers know of the sources that are away. */
+  readonly known: Knowledge;
 }
 
 export interface EntryScope {
@@ -27,10 +41,13 @@ export interface EntryScope {
   readonly key: TableKey;
   /** Entries that this snapshot sees are left out. */
   readonly since: Snapshot;
-  /** The other sources; empty where a sync has one. */
+  /** The other sources that are present; empty where a sync has one. */
   readonly peers: readonly Peer[];
-  /** Relayed versions exist in the window. */
-  readonly hasRelayed: boolean;
+  readonly passing: Passing;
+  /** Changes that were made on this database are left out: it is the one that reads. Null: none are. */
+  readonly exceptAuthor: DatabaseId | null;
+  /** The window holds deltas that are not an application's. */
+  readonly hasRelays: boolean;
 }
 
 /** The columns of the key as deltas and stages keep it. */
@@ -55,6 +72,27 @@ export const sameKey = (key: TableKey, one: Sql, other: Sql): Sql =>
 export const keyIdentity = (key: TableKey, alias: Sql): Sql =>
   sql.join(key.columns.map((column, index) => keyValue(column, sql`${alias}.${deltaColumn(index)}`)));
 
+/** A change of the database itself, as this sync sees it. */
+export const isOwnChange = (sync: SyncId, exceptAuthor: DatabaseId | null = null): Sql => {
+  const isOfOther = exceptAuthor === null ? sql.empty : sql`and (relay).author <> ${exceptAuthor}::integer`;
+  return sql`(relay is null or ((relay).cascades and (relay).sync <> ${sync}::uuid ${isOfOther}))`;
+};
+
+export const isBrought = (sync: SyncId): Sql => sql`(relay).sync = ${sync}::uuid`;
+
+/** True for a brought version that goes on. One of a source that is no member any more does, for nobody says who knows it. */
+export const isPassed = ({ present, known }: Passing): Sql => {
+  const cases = [
+    ...present.map((id) => sql`when ${id}::integer then false`),
+    ...[...known].map(
+      ([id, snapshot]) => sql`when ${id}::integer then ${isBeyond(sql`(relay).oxid`, snapshot)}`,
+    ),
+  ];
+  const isMissed =
+    cases.length === 0 ? sql`true` : sql`case (relay).origin ${sql.join(cases, ' ')} else true end`;
+  return sql`((relay).is_verdict or ${isMissed})`;
+};
+
 const unionOverSegments = (scope: EntryScope, columns: Sql, condition: Sql): Sql =>
   sql.join(
     segmentTables(scope.schema, scope.shape).map(
@@ -65,9 +103,9 @@ const unionOverSegments = (scope: EntryScope, columns: Sql, condition: Sql): Sql
     ' union all ',
   );
 
-/** The keys that this database changed itself, once each: all that a sync with one source needs. */
+/** The keys that changed on this database itself, once each: all that a sync with one source needs. */
 export const changedKeys = (scope: EntryScope): Sql => {
-  const rows = unionOverSegments(scope, keyList(scope.key), sql`origin is null`);
+  const rows = unionOverSegments(scope, keyList(scope.key), isOwnChange(scope.sync, scope.exceptAuthor));
   const isPlain = scope.key.columns.every((column) => column.deltaSuffix === '');
   return isPlain
     ? sql`select distinct ${keyList(scope.key)} from (${rows}) e`
@@ -75,46 +113,65 @@ export const changedKeys = (scope: EntryScope): Sql => {
 };
 
 /**
- * The changed keys with the version that the database holds: `k…, origin, oxid, at, knows`. Of several own changes the
- * one that some source does not know stands for the row, so everybody compares by the same one.
- * @param forSource true where a source will read them: it needs own changes only, for a relayed version came from there.
+ * The changed keys with the version that the database holds: `k…, origin, oxid, at, author, seq, knows`.
+ * @param wanted `sent`: only keys of which an entry goes on; `all`: whatever is in the window
  */
-export const heldVersions = (scope: EntryScope, forSource: boolean): Sql => {
-  const entries = forSource
-    ? ownEntries(scope)
-    : sql`${ownEntries(scope)} union all ${relayedEntries(scope)}`;
+export const heldVersions = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => {
   const identity = keyIdentity(scope.key, sql`e`);
-  const isKnownTo = (peer: Peer): Sql =>
-    sql`(e.origin = ${peer.id}::integer or pg_catalog.pg_visible_in_snapshot(e.oxid, ${peer.knows}::pg_snapshot))`;
-  const knows = scope.peers.map(
-    (peer) =>
-      sql`case when pg_catalog.bool_and(${isKnownTo(peer)}) over (partition by ${identity}) then ${peer.id}::integer end`,
-  );
-  const standing = [
-    sql`(e.origin = ${scope.holder}::integer) desc`,
-    ...scope.peers.map(isKnownTo),
-    sql`e.at desc, e.oxid desc`,
-  ];
+  const entries = scope.hasRelays ? entriesWithBrought(scope, wanted) : ownEntries(scope);
   return sql`
-    select distinct on (${identity}) ${keyList(scope.key, sql`e`)}, e.origin, e.oxid, e.at,
-           pg_catalog.array_remove(array[${sql.join([sql`${scope.holder}::integer`, ...knows])}], null) as knows
+    select distinct on (${identity}) ${keyList(scope.key, sql`e`)}, e.origin, e.oxid, e.at, e.author, e.seq,
+           ${knowers(scope, { origin: sql`e.origin`, oxid: sql`e.oxid` })} as knows
       from (${entries}) e
-     order by ${identity}, ${sql.join(standing)}`;
+     order by ${identity}, e.is_own desc, e.seq desc`;
 };
 
-/** Own changes that no relayed version hides. */
 const ownEntries = (scope: EntryScope): Sql => {
-  const columns = sql`${keyList(scope.key)}, ${scope.holder}::integer as origin, xid as oxid, at`;
-  const own = unionOverSegments(scope, columns, sql`origin is null`);
-  if (!scope.hasRelayed) return own;
-  const decided = unionOverSegments(scope, sql`${keyList(scope.key)}, decided`, ofThisSync(scope));
-  return sql`
-    select * from (${own}) o
-     where not exists (select from (${decided}) r
-                        where ${sameKey(scope.key, sql`o`, sql`r`)} and pg_catalog.pg_visible_in_snapshot(o.oxid, r.decided))`;
+  const author = scope.hasRelays
+    ? sql`coalesce((relay).author, ${scope.holder}::integer)`
+    : sql`${scope.holder}::integer`;
+  return unionOverSegments(
+    scope,
+    sql`${keyList(scope.key)}, ${scope.holder}::integer as origin, xid as oxid, at, ${author} as author, seq,
+        true as is_own, true as is_sent`,
+    scope.hasRelays ? isOwnChange(scope.sync, scope.exceptAuthor) : sql`relay is null`,
+  );
 };
 
-const relayedEntries = (scope: EntryScope): Sql =>
-  unionOverSegments(scope, sql`${keyList(scope.key)}, origin, oxid, at`, ofThisSync(scope));
+const entriesWithBrought = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => {
+  const brought = unionOverSegments(
+    scope,
+    sql`${keyList(scope.key)}, (relay).origin, (relay).oxid, at, (relay).author, seq, false as is_own,
+        ${isPassed(scope.passing)} as is_sent`,
+    isBrought(scope.sync),
+  );
+  const decided = unionOverSegments(
+    scope,
+    sql`${keyList(scope.key)}, (relay).decided as decided`,
+    isBrought(scope.sync),
+  );
+  const isHidden = sql`a.is_own and exists (select from (${decided}) r
+    where ${sameKey(scope.key, sql`a`, sql`r`)} and pg_catalog.pg_visible_in_snapshot(a.oxid, r.decided))`;
+  const all = sql`${ownEntries(scope)} union all ${brought}`;
+  if (wanted === 'all') return sql`select * from (${all}) a where not (${isHidden})`;
+  const isWanted = sql`pg_catalog.bool_or(is_sent) over (partition by ${keyIdentity(scope.key, sql`u`)})`;
+  return sql`
+    select * from (select u.*, ${isWanted} as is_wanted from (${all}) u) a
+     where is_wanted and not (${isHidden})`;
+};
 
-const ofThisSync = (scope: EntryScope): Sql => sql`origin is not null and sync = ${scope.sync}::uuid`;
+/** The sources that know a version of this database: itself, and those whose positions cover it. */
+export const knowers = (
+  { holder, peers }: Pick<EntryScope, 'holder' | 'peers'>,
+  version: { readonly origin: Sql; readonly oxid: Sql },
+): Sql => {
+  const known = peers.map(({ id, knows }) => {
+    const cases = [...knows].map(
+      ([source, snapshot]) =>
+        sql`when ${source}::integer then pg_catalog.pg_visible_in_snapshot(${version.oxid}, ${snapshot}::pg_snapshot)`,
+    );
+    return sql`case when case ${version.origin} when ${id}::integer then true ${sql.join(cases, ' ')} else false end
+      then ${id}::integer end`;
+  });
+  return sql`pg_catalog.array_remove(array[${sql.join([sql`${holder}::integer`, ...known])}], null)`;
+};

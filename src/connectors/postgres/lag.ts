@@ -1,12 +1,13 @@
 /**
- * How far a database is behind a source: the deltas of the sync's tables that its position does not see. Own changes
- * only; a version that was relayed is counted where it was made.
+ * How far a database is behind a source: the deltas of the sync's tables that its position does not see. Only what
+ * counts as a change of the source; a version that the sync itself has brought is counted where it was made.
  */
 import type { RelationId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { sql } from '../../pg/sql.ts';
 import type { Consumer } from './consumer.ts';
 import { segmentTables, truncationShape } from './delta.ts';
+import { isOwnChange } from './entries.ts';
 import { isBeyond, type Snapshot } from './position.ts';
 
 export interface Lag {
@@ -42,7 +43,7 @@ export const measureLag = async (
     .map(
       (segment) => sql`
       select at from ${segment}
-       where tbl = any (${tables}::integer[]) and origin is null and ${isBeyond(sql`xid`, since)}`,
+       where tbl = any (${tables}::integer[]) and ${isOwnChange(consumer.sync)} and ${isBeyond(sql`xid`, since)}`,
     );
   const [counted] = await session.query(sql`
     select count(*) as changes, coalesce(extract(epoch from clock_timestamp() - min(at)), 0) as age

@@ -37,6 +37,10 @@ export const parseSnapshot = (snapshot: Snapshot): SnapshotParts => {
 export const earliest = (snapshots: readonly [Snapshot, ...Snapshot[]]): Snapshot =>
   snapshots.reduce((first, snapshot) => (isEarlier(snapshot, first) ? snapshot : first));
 
+/** The latest of several snapshots of one source. */
+export const latest = (snapshots: readonly [Snapshot, ...Snapshot[]]): Snapshot =>
+  snapshots.reduce((last, snapshot) => (isEarlier(last, snapshot) ? snapshot : last));
+
 const isEarlier = (one: Snapshot, other: Snapshot): boolean => {
   const [a, b] = [parseSnapshot(one), parseSnapshot(other)];
   return a.xmax === b.xmax ? a.inProgress.length > b.inProgress.length : a.xmax < b.xmax;

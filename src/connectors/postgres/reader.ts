@@ -17,43 +17,21 @@ import {
 import type { Row, Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { decodeFloors, selectFloors } from './consumer.ts';
-import { segmentTables, truncationShape } from './delta.ts';
+import { type BaseVersion, knowersOfBase } from './base-version.ts';
+import {
+  decodeChanges,
+  selectCounts,
+  selectTruncations,
+  type SourceTable,
+  type TableChanges,
+  type Window,
+} from './changes.ts';
 import { changedKeys, type EntryScope, heldVersions } from './entries.ts';
 import { decodeFingerprints, type Fingerprint, selectFingerprints } from './fingerprint.ts';
-import { decodePosition, isBeyond, type Position, selectPositions, type Snapshot } from './position.ts';
+import { decodePosition, type Position, selectPositions, type Snapshot } from './position.ts';
 import { readSequences, type SequenceValue } from './sequences.ts';
 import type { StagePlan } from './stage.ts';
 import { deltaColumn, isThere, keyMatches, relationOf, type Table, type TableKey } from './table.ts';
-
-/** A captured table of the sync on this source. */
-export interface SourceTable {
-  readonly id: RelationId;
-  readonly shape: number;
-  readonly table: Table;
-}
-
-/** A version that stands for a whole table: a truncation, or (as xid 0 at the epoch) the start of a copy. */
-export interface BaseVersion {
-  readonly xid: string;
-  /** As the server wrote it. */
-  readonly at: string;
-}
-
-export const copyVersion: BaseVersion = { xid: '0', at: 'epoch' };
-
-/** The deltas that a round looks at: those that `since` does not see. Those that `position` does not see are new. */
-export interface Window {
-  readonly since: Snapshot;
-  readonly position: Snapshot;
-}
-
-export interface TableChanges {
-  /** How many of the changes are new. */
-  readonly changeCount: number;
-  readonly isNew: boolean;
-  readonly hasRelayed: boolean;
-  readonly truncation: BaseVersion | null;
-}
 
 export interface Opening {
   readonly snapshot: Snapshot;
@@ -74,13 +52,12 @@ export interface RowRequest {
   readonly plan: StagePlan;
   /** Null: the changed rows. Else the whole table, as of this version where nothing newer is known of a row. */
   readonly base: BaseVersion | null;
-  /** The reader of the rows is a source itself. */
-  readonly forSource: boolean;
 }
 
 export class PostgresReader {
   readonly #session: Session;
   readonly #schema: string;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(session: Session, schema: string) {
     this.#session = session;
@@ -106,20 +83,20 @@ export class PostgresReader {
   }
 
   /** Which of the tables have changes in the window. */
-  async changes(
-    tables: readonly SourceTable[],
-    window: Window,
-    sync: SyncId,
-  ): Promise<Map<RelationId, TableChanges>> {
+  async changes(tables: readonly SourceTable[], window: Window): Promise<Map<RelationId, TableChanges>> {
     if (tables.length === 0) return new Map();
     const [counts, truncations] = await this.#session.script(
-      this.#countChanges(tables, window, sync),
-      this.#newestTruncations(tables, window),
+      selectCounts(this.#schema, tables, window),
+      selectTruncations(this.#schema, tables, window),
     );
-    const truncated = new Map((truncations ?? []).map((row) => [Number(row['tbl']), row]));
-    const counted = new Map((counts ?? []).map((row) => [Number(row['tbl']), row]));
-    const changed = tables.filter(({ id }) => counted.has(id) || truncated.has(id));
-    return new Map(changed.map(({ id }) => [id, tableChangesOf(counted.get(id), truncated.get(id))]));
+    return decodeChanges(counts ?? [], truncations ?? []);
+  }
+
+  /** One at a time, for a session does one thing at a time, and several databases may be filled from here at once. */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
   }
 
   /** The rows as binary COPY data, in the columns of the stage. */
@@ -175,56 +152,16 @@ export class PostgresReader {
   async #flush(): Promise<void> {
     await this.#session.query(sql`select pg_catalog.pg_logical_emit_message(true, 'tahr', '')`);
   }
-
-  #countChanges(tables: readonly SourceTable[], { since, position }: Window, sync: SyncId): Sql {
-    const ids = tables.map(({ id }) => id);
-    const segments = [...new Set(tables.map(({ shape }) => shape))].flatMap((shape) =>
-      segmentTables(this.#schema, shape),
-    );
-    const rows = segments.map(
-      (segment) => sql`
-      select tbl, origin, ${isBeyond(sql`xid`, position)} as is_new from ${segment}
-       where ${isBeyond(sql`xid`, since)} and tbl = any (${ids}::integer[])
-         and (origin is null or sync = ${sync}::uuid)`,
-    );
-    return sql`
-      select tbl, count(*) filter (where is_new) as changes, count(origin) as relayed
-        from (${sql.join(rows, ' union all ')}) e
-       group by tbl`;
-  }
-
-  #newestTruncations(tables: readonly SourceTable[], { since, position }: Window): Sql {
-    const ids = tables.map(({ id }) => id);
-    const rows = segmentTables(this.#schema, truncationShape).map(
-      (segment) => sql`
-      select tbl, xid, at, ${isBeyond(sql`xid`, position)} as is_new from ${segment}
-       where ${isBeyond(sql`xid`, since)} and tbl = any (${ids}::integer[]) and origin is null`,
-    );
-    return sql`
-      select distinct on (tbl) tbl, xid::text, at::text, bool_or(is_new) over (partition by tbl) as is_new
-        from (${sql.join(rows, ' union all ')}) e
-       order by tbl, e.at desc, e.xid desc`;
-  }
 }
-
-const tableChangesOf = (count: Row | undefined, truncation: Row | undefined): TableChanges => {
-  const changeCount = Number(count?.['changes'] ?? 0);
-  return {
-    changeCount,
-    isNew: changeCount > 0 || truncation?.['is_new'] === 't',
-    hasRelayed: Number(count?.['relayed'] ?? 0) > 0,
-    truncation: truncation === undefined ? null : baseVersionOf(truncation),
-  };
-};
 
 const selectRows = (request: RowRequest): Sql =>
   request.base === null ? selectChangedRows(request) : selectWholeTable(request, request.base);
 
-const selectChangedRows = ({ scope, source, plan, forSource }: RowRequest): Sql => {
+const selectChangedRows = ({ scope, source, plan }: RowRequest): Sql => {
   const key = scope.key;
-  const keys = plan.isArbitrated ? heldVersions(scope, forSource) : changedKeys(scope);
-  const version = plan.isArbitrated
-    ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.knows,`
+  const keys = plan.hasVersions ? heldVersions(scope, 'sent') : changedKeys(scope);
+  const version = plan.hasVersions
+    ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.author, d.knows,`
     : sql.empty;
   return sql`
     select ${version} ${sql.join(stagedKeys(key, plan).map(({ noted }) => noted))}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
@@ -233,32 +170,25 @@ const selectChangedRows = ({ scope, source, plan, forSource }: RowRequest): Sql 
 };
 
 /** Keys that were changed and are gone are sent too: their versions count against other sources' changes. */
-const selectWholeTable = ({ scope, source, plan, forSource }: RowRequest, base: BaseVersion): Sql => {
+const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion): Sql => {
   const key = scope.key;
   const staged = stagedKeys(key, plan);
-  if (!plan.isArbitrated)
+  if (!plan.hasVersions)
     return sql`select ${sql.join(staged.map(({ current }) => current))}, true as present ${rowColumns(plan)} from ${relationOf(source)} t`;
   const keys = staged.map(({ current, noted }) => sql`coalesce(${current}, ${noted})`);
-  const isNewer = sql`(d.oxid is not null and (d.at, d.oxid) >= (${base.at}::timestamptz, ${base.xid}::xid8))`;
+  const isNewer = sql`(d.seq is not null and d.seq > ${base.seq}::bigint)`;
+  const either = (name: string, ofBase: Sql): Sql =>
+    sql`case when ${isNewer} then d.${sql.id(name)} else ${ofBase} end`;
   return sql`
     select ${scope.holder}::integer,
-           case when ${isNewer} then d.origin else ${scope.holder}::integer end,
-           case when ${isNewer} then d.oxid else ${base.xid}::xid8 end,
-           case when ${isNewer} then d.at else ${base.at}::timestamptz end,
-           case when ${isNewer} then d.knows else ${knowersOfBase(scope, base)} end,
+           ${either('origin', sql`${base.origin ?? scope.holder}::integer`)},
+           ${either('oxid', sql`${base.xid}::xid8`)},
+           ${either('at', sql`${base.at}::timestamptz`)},
+           ${either('author', sql`${base.author ?? scope.holder}::integer`)},
+           ${either('knows', knowersOfBase(scope, base))},
            ${sql.join(keys)}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
       from ${relationOf(source)} t
-      full join (${heldVersions(scope, forSource)}) d on ${keyMatches(key, sql`t`, sql`d`)}`;
-};
-
-/** A copy is known to everybody: any change that somebody holds supersedes it. */
-export const knowersOfBase = (scope: EntryScope, base: BaseVersion): Sql => {
-  const peers = scope.peers.map(({ id, knows }) =>
-    base === copyVersion
-      ? sql`${id}::integer`
-      : sql`case when pg_catalog.pg_visible_in_snapshot(${base.xid}::xid8, ${knows}::pg_snapshot) then ${id}::integer end`,
-  );
-  return sql`pg_catalog.array_remove(array[${sql.join([sql`${scope.holder}::integer`, ...peers])}], null)`;
+      full join (${heldVersions(scope, 'all')}) d on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
 
 /** The columns of the key in the order of the stage, as the delta `d` noted them and as the row `t` has them. */
@@ -276,8 +206,6 @@ const rowColumns = (plan: StagePlan): Sql =>
     plan.columns.map(({ read }) => sql`, ${read}`),
     '',
   );
-
-const baseVersionOf = (row: Row): BaseVersion => ({ xid: row['xid'] ?? '', at: row['at'] ?? '' });
 
 /** A table, or a partition of it, whose file is another now than in the snapshot: TRUNCATE and most ALTER TABLE do that. */
 const selectRewritten = (oids: readonly string[]): Sql => sql`

@@ -112,9 +112,16 @@ const isNeeded = (schema: string, table: Sql): Sql => sql`
           and d.tbl = any (c.tables)
         limit 1) unread)`;
 
-/** The higher incarnation tells a database that was set back to before this. */
+/**
+ * What every consumer of a sync has acknowledged is gone for all of them; what only some have is still there, and may be read
+ * again. The higher incarnation tells a database that was set back to before this.
+ */
 const discard = (schema: string, table: Sql): Sql[] => [
-  sql`update ${sql.id(schema, 'consumer')} set floor = acked
+  sql`update ${sql.id(schema, 'consumer')} c
+         set floor = (select o.acked from ${sql.id(schema, 'consumer')} o
+                       where o.sync = c.sync
+                       order by pg_snapshot_xmax(o.acked), (select count(*) from pg_snapshot_xip(o.acked)) desc
+                       limit 1)
        where tables && (select coalesce(array_agg(distinct d.tbl), '{}') from ${table} d)`,
   // `made_by` goes along: the row must carry the transaction that wrote it, or it looks like one that was restored.
   sql`update ${sql.id(schema, 'identity')} set incarnation = incarnation + 1, made_by = pg_current_xact_id()`,

@@ -1,15 +1,13 @@
 /**
- * Sequences: the highest value goes everywhere. A value never goes back, whatever applications draw meanwhile.
+ * Sequences: the value that went furthest goes everywhere. A value never goes back, whatever applications draw meanwhile.
  */
 import type { RelationName } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
+import { drawsBetween, furthest, type SequencePoint } from './sequence-order.ts';
 
-export interface SequenceValue {
+export interface SequenceValue extends SequencePoint {
   readonly relation: RelationName;
-  readonly lastValue: bigint;
-  readonly isCalled: boolean;
-  readonly increment: bigint;
   /** How many values a session draws at once. */
   readonly cache: bigint;
 }
@@ -23,7 +21,7 @@ export const readSequences = async (
   const selects = names.map(
     ({ schema, name }, index) => sql`
     select ${index}::integer as n, s.last_value::text, s.is_called, q.seqincrement::text as increment,
-           q.seqcache::text as cache
+           q.seqmin::text as minimum, q.seqmax::text as maximum, q.seqcycle as is_cyclic, q.seqcache::text as cache
       from ${sql.id(schema, name)} s, pg_catalog.pg_sequence q
      where q.seqrelid = s.tableoid`,
   );
@@ -33,30 +31,40 @@ export const readSequences = async (
     lastValue: BigInt(row['last_value'] ?? ''),
     isCalled: row['is_called'] === 't',
     increment: BigInt(row['increment'] ?? ''),
+    minimum: BigInt(row['minimum'] ?? ''),
+    maximum: BigInt(row['maximum'] ?? ''),
+    isCyclic: row['is_cyclic'] === 't',
     cache: BigInt(row['cache'] ?? ''),
   }));
 };
 
-/** True when `one` has gone further than `other`, in the direction of its increment. */
-export const isFurther = (one: SequenceValue, other: SequenceValue): boolean => {
-  if (one.lastValue === other.lastValue) return one.isCalled && !other.isCalled;
-  return one.increment > 0n ? one.lastValue > other.lastValue : one.lastValue < other.lastValue;
+/** Of each sequence the furthest value; `lists` has one list for each source, all in the order of the sync. */
+export const furthestSequences = (lists: readonly (readonly SequenceValue[])[]): readonly SequenceValue[] => {
+  const [first = [], ...others] = lists;
+  return first.map((value, index) => furthest([value, ...others.flatMap((list) => list[index] ?? [])]));
 };
 
 /** Up to here values are drawn one by one, which cannot collide with an application that draws at the same time. */
 const stepsMax = 1000n;
 
 /**
- * Brings a sequence forward. `setval` is not atomic with reading the current value, so it is used only for a
- * distance that no application covers in the microseconds between; `nextval` for the rest.
+ * Brings a sequence forward, round its range if it cycles. `setval` is not atomic with reading the current value, so it is
+ * used only for a distance that no application covers in the microseconds between; `nextval` for the rest.
  */
 export const advanceSequence = (own: SequenceValue, wanted: SequenceValue): Sql => {
-  const name = sql.id(own.relation.schema, own.relation.name);
-  const regclass = sql`${sql.literal(name.inlined())}::regclass`;
-  const gap = wanted.lastValue - own.lastValue;
-  const distance = gap / own.increment;
-  const isReachedExactly = own.isCalled && own.cache === 1n && gap % own.increment === 0n;
-  if (!isReachedExactly || distance > stepsMax)
+  const regclass = regclassOf(own.relation);
+  const draws = own.isCalled && own.cache === 1n ? drawsBetween(own, wanted) : null;
+  if (draws === null || draws > stepsMax)
     return sql`select pg_catalog.setval(${regclass}, ${wanted.lastValue}::bigint, ${wanted.isCalled}::boolean)`;
-  return sql`select count(pg_catalog.nextval(${regclass})) from pg_catalog.generate_series(1, ${distance}::bigint)`;
+  return sql`select count(pg_catalog.nextval(${regclass})) from pg_catalog.generate_series(1, ${draws}::bigint)`;
 };
+
+/**
+ * Until the transaction ends nobody alters these sequences (ALTER SEQUENCE waits for this lock); drawing goes on. There is
+ * no LOCK SEQUENCE: this is the function that takes the lock of nextval and draws nothing.
+ */
+export const lockDefinitions = (names: readonly RelationName[]): Sql =>
+  sql`select ${sql.join(names.map((name) => sql`pg_catalog.pg_sequence_last_value(${regclassOf(name)})`))}`;
+
+const regclassOf = ({ schema, name }: RelationName): Sql =>
+  sql`${sql.literal(sql.id(schema, name).inlined())}::regclass`;

@@ -4,8 +4,8 @@
  * is emptied by each commit.
  *
  * Columns: `k1`, `k2` … the key as deltas keep it, in the order of the index that finds the rows here; `present`, whether the source has the row; `c1`, `c2` … the row.
- * A stage that several sources fill also has `src` (the database that sent the row), the version that the row has there
- * (`origin`, `oxid`, `at`) and `knows` (the sources whose positions cover that version). `n` numbers the rows and `fate`
+ * A stage with versions also has `src` (the database that sent the row), the version that the row has there
+ * (`origin`, `oxid`, `at`, `author`) and `knows` (the sources whose positions cover that version). `n` numbers the rows and `fate`
  * says what the verdict made of them; neither is sent.
  */
 import { ReplicationError } from '../../model/errors.ts';
@@ -33,13 +33,17 @@ export interface StagePlan {
   readonly key: TableKey;
   readonly stage: Sql;
   readonly columns: readonly StageColumn[];
-  /** Several sources fill it, or the database is written by applications too: rows carry their versions. */
-  readonly isArbitrated: boolean;
+  /** Rows carry their versions: somebody else may hold another one, or they are noted where they arrive. */
+  readonly hasVersions: boolean;
   /** Rows may go straight into an empty table: every column has the same wire form there, and nothing keeps rows out. */
   readonly fitsTableDirectly: boolean;
 }
 
-export const fates = { apply: 0, lost: 1 } as const;
+/** `noted`: applied, and its version is among the deltas already. */
+export const fates = { apply: 0, lost: 1, noted: 2 } as const;
+
+/** The staged row `s` is written. */
+export const isApplied: Sql = sql`s.fate <> ${sql.literal(fates.lost)}::smallint`;
 
 /**
  * How the rows of the sources get into `target`, column by column, by name.
@@ -51,9 +55,9 @@ export const planStage = (options: {
   readonly target: Table;
   /** The name of the database that is written, for messages. */
   readonly database: string;
-  readonly isArbitrated: boolean;
+  readonly hasVersions: boolean;
 }): StagePlan => {
-  const { id, sources, target, isArbitrated } = options;
+  const { id, sources, target, hasVersions } = options;
   const targetColumns = new Map(target.columns.map((column) => [column.name, column]));
   const key = keyFor(options, requireKey(sources[0]));
   const keyNames = new Set(key.columns.map(({ name }) => name));
@@ -71,7 +75,7 @@ export const planStage = (options: {
     columns: columns.map(({ column, counterpart }, index) =>
       stageColumn({ index, source: column, target: counterpart, isKey: keyNames.has(column.name) }),
     ),
-    isArbitrated,
+    hasVersions,
     fitsTableDirectly:
       !target.firesInReplicaRole &&
       columns.every(
@@ -188,13 +192,14 @@ const versionColumns: readonly (readonly [string, string])[] = [
   ['origin', 'integer'],
   ['oxid', 'xid8'],
   ['at', 'timestamptz'],
+  ['author', 'integer'],
   ['knows', 'integer[]'],
 ];
 
 /** The columns that the source fills, in the order in which it sends them. */
 export const stagedColumnNames = (plan: StagePlan): Sql =>
   sql.join([
-    ...(plan.isArbitrated ? versionColumns.map(([name]) => sql.id(name)) : []),
+    ...(plan.hasVersions ? versionColumns.map(([name]) => sql.id(name)) : []),
     ...plan.key.columns.map((_, index) => deltaColumn(index)),
     sql.id('present'),
     ...plan.columns.map((_, index) => sql.id(`c${index + 1}`)),
@@ -203,7 +208,7 @@ export const stagedColumnNames = (plan: StagePlan): Sql =>
 /** Creates the stage for this session. */
 export const createStage = (plan: StagePlan): Sql => {
   const columns = [
-    ...(plan.isArbitrated ? [['n', 'integer generated always as identity'] as const, ...versionColumns] : []),
+    ...(plan.hasVersions ? [['n', 'integer generated always as identity'] as const, ...versionColumns] : []),
     ['fate', `smallint not null default ${fates.apply}`] as const,
     ...plan.key.columns.map((column, index) => [`k${index + 1}`, column.deltaType] as const),
     ['present', 'boolean'] as const,

@@ -1,6 +1,5 @@
 /** What a server and its role allow: read when a sync is validated. */
 import { isReplicationError } from '../../model/errors.ts';
-import type { RelationName } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { sql } from '../../pg/sql.ts';
 
@@ -72,32 +71,4 @@ export const readTablePrivileges = async (
   return new Map(
     rows.map((row) => [row['oid'] as string, new Set(JSON.parse(row['held'] as string) as TablePrivilege[])]),
   );
-};
-
-export interface SequenceFacts {
-  readonly increment: string;
-  readonly mayRead: boolean;
-  readonly maySet: boolean;
-}
-
-/** In the order of the names; null where there is no such sequence. */
-export const readSequenceFacts = async (
-  session: Session,
-  names: readonly RelationName[],
-): Promise<(SequenceFacts | null)[]> => {
-  const rows = await session.query(sql`
-    select q.seqincrement as increment,
-           has_schema_privilege(n.oid, 'USAGE') and has_sequence_privilege(c.oid, 'SELECT') as may_read,
-           has_schema_privilege(n.oid, 'USAGE') and has_sequence_privilege(c.oid, 'UPDATE') as may_set
-      from unnest(${names.map(({ schema }) => schema)}::text[], ${names.map(({ name }) => name)}::text[])
-           with ordinality as wanted (schema, name, place)
-      left join pg_namespace n on n.nspname = wanted.schema
-      left join pg_class c on c.relnamespace = n.oid and c.relname = wanted.name
-      left join pg_sequence q on q.seqrelid = c.oid
-     order by wanted.place`);
-  return rows.map((row) => {
-    const increment = row['increment'];
-    if (increment === null || increment === undefined) return null;
-    return { increment, mayRead: row['may_read'] === 't', maySet: row['may_set'] === 't' };
-  });
 };

@@ -12,7 +12,7 @@ import { rowDiffers, sameRow } from './apply.ts';
 import type { LocalChanges } from './contest.ts';
 import { changedKeys, sameKey } from './entries.ts';
 import type { Snapshot } from './position.ts';
-import { fates, type StagePlan } from './stage.ts';
+import { isApplied, type StagePlan } from './stage.ts';
 import { isThere, relationOf } from './table.ts';
 
 interface Checks {
@@ -33,7 +33,7 @@ export const written = (plan: StagePlan, since: Snapshot, local: LocalChanges | 
     notInserted: sql`
       select ${isMissing} as collides
         from ${plan.stage} s left join ${table} t on ${sameRow(plan)}
-       where s.present and s.fate = ${fates.apply}::smallint and (${isMissing} or ${rowDiffers(plan)})
+       where s.present and ${isApplied} and (${isMissing} or ${rowDiffers(plan)})
        order by 1 desc
        limit 1`,
     suppressed: plan.table.firesInReplicaRole ? suppressed(plan) : noRow,
@@ -44,7 +44,7 @@ export const written = (plan: StagePlan, since: Snapshot, local: LocalChanges | 
       select
         from (${changedKeys({ ...local.scope, since })}) d
         join ${plan.stage} s on ${sameKey(plan.key, sql`s`, sql`d`)}
-       where s.fate = ${fates.apply}::smallint
+       where ${isApplied}
        limit 1`,
   };
 };
@@ -59,7 +59,7 @@ export const suppressed = (plan: StagePlan): Sql => {
   return sql`
     select
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
-     where s.fate = ${fates.apply}::smallint
+     where ${isApplied}
        and (s.present <> ${exists} or (s.present and ${rowDiffers(plan)} and not ${isOurs}))
      limit 1`;
 };

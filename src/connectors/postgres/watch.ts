@@ -130,6 +130,9 @@ class DatabaseWatch implements Watch {
 
 const reasonOf = (error: unknown): string => (isReplicationError(error) ? error.code : String(error));
 
+/** A version that a round has merely brought is no news: who lacks it was in that round too, or is looked at when it comes back. */
+const isNews = sql`(relay is null or (relay).is_verdict or (relay).cascades)`;
+
 /** What was seen of a database so far. */
 class Looker {
   readonly #session: Session;
@@ -182,7 +185,7 @@ class Looker {
     const deltas = segments.map(
       (segment) =>
         sql`(select tbl from ${segment}
-              where ${isBeyond(sql`xid`, before)} and pg_visible_in_snapshot(xid, ${now}::pg_snapshot)
+              where ${isBeyond(sql`xid`, before)} and ${isNews} and pg_visible_in_snapshot(xid, ${now}::pg_snapshot)
               limit ${sql.literal(tellApartMax)})`,
     );
     const rows = await this.#session.query(sql`

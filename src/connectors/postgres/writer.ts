@@ -7,16 +7,19 @@
  * they did not exist are looked at again after they have been inserted.
  */
 import { isReplicationError, ReplicationError } from '../../model/errors.ts';
-import type { RelationName, SyncId } from '../../model/topology.ts';
+import { formatRelation, type SyncId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
-import { lockRows, stageAbsentRows } from './apply.ts';
+import { lockRows, stageAbsentRows, type StagedVersion } from './apply.ts';
 import type { ApplyContext } from './apply-stage.ts';
-import { contestedRows, type ContestedVersion, decodeContested, type LocalChanges } from './contest.ts';
+import { type ContestedRow, contestedRows, decodeContested, type LocalChanges } from './contest.ts';
+import { type SegmentNumber, segmentNumbers } from './delta.ts';
 import { readFingerprints } from './fingerprint.ts';
+import { readInterleaved } from './interleave.ts';
 import { movePosition, type Position, type Snapshot } from './position.ts';
 import { tableAltered } from './reader.ts';
-import { advanceSequence, isFurther, readSequences, type SequenceValue } from './sequences.ts';
+import { isFurther } from './sequence-order.ts';
+import { advanceSequence, lockDefinitions, readSequences, type SequenceValue } from './sequences.ts';
 import type { StagePlan } from './stage.ts';
 import type { Table } from './table.ts';
 
@@ -36,7 +39,7 @@ export class PostgresWriter {
   readonly #session: Session;
   readonly #schema: string;
   readonly #hasWriters: boolean;
-  #segment = 0;
+  #segment: SegmentNumber = 0;
 
   constructor(session: Session, { schema, hasWriters }: WriterOptions) {
     this.#session = session;
@@ -49,7 +52,7 @@ export class PostgresWriter {
   }
 
   /** The delta segment that is current here. */
-  get segment(): number {
+  get segment(): SegmentNumber {
     return this.#segment;
   }
 
@@ -60,7 +63,7 @@ export class PostgresWriter {
       sql`begin isolation level read committed read write`,
       sql`select last_value & 3 as segment from ${sql.id(this.#schema, 'control')}`,
     );
-    this.#segment = Number(control?.[0]?.['segment']);
+    this.#segment = segmentNumbers[Number(control?.[0]?.['segment'])] ?? 0;
   }
 
   /** True when the table has no rows now. */
@@ -73,7 +76,7 @@ export class PostgresWriter {
   }
 
   /** After a whole table was staged: the rows that the source does not have are staged as gone. */
-  async stageAbsentRows(plan: StagePlan, version: Parameters<typeof stageAbsentRows>[1]): Promise<void> {
+  async stageAbsentRows(plan: StagePlan, version: StagedVersion | null): Promise<void> {
     await this.#session.script(stageAbsentRows(plan, version));
   }
 
@@ -108,11 +111,14 @@ export class PostgresWriter {
   }
 
   /** The contested rows, a page at a time. */
-  async *contested(plan: StagePlan, local: LocalChanges | null): AsyncGenerator<ContestedVersion[][]> {
+  async *contested(
+    plan: StagePlan,
+    options: { readonly local: LocalChanges | null; readonly isSentByMany: boolean },
+  ): AsyncGenerator<ContestedRow[]> {
     const cursor = sql.id('contested');
     const fetch = sql`fetch ${sql.verbatim(String(contestedPageSize))} from ${cursor}`;
     const results = await this.#session.script(
-      sql`declare ${cursor} no scroll cursor for ${contestedRows(plan, local)}`,
+      sql`declare ${cursor} no scroll cursor for ${contestedRows(plan, options)}`,
       fetch,
     );
     let page = results.at(-1) ?? [];
@@ -133,16 +139,33 @@ export class PostgresWriter {
     return { session: this.#session, plan, hasWriters: this.#hasWriters, since, local };
   }
 
-  /** Brings the sequences forward to the values wanted; those that are there already stay. */
+  /**
+   * Brings the sequences forward to the values wanted; those that are there already stay. One that is interleaved here is
+   * left alone, whatever the sync says: the daemon may not know yet that a command has interleaved it. The lock makes
+   * sure that this does not happen between the look and the setting.
+   */
   async advanceSequences(wanted: readonly SequenceValue[]): Promise<number> {
-    const names: RelationName[] = wanted.map(({ relation }) => relation);
-    const own = await readSequences(this.#session, names);
-    const behind = own.flatMap((value, index) => {
-      const goal = wanted[index] as SequenceValue;
-      return isFurther(goal, value) ? [advanceSequence(value, goal)] : [];
-    });
-    if (behind.length > 0) await this.#session.script(...behind);
-    return behind.length;
+    const behind = await this.#sequencesBehind(wanted);
+    if (behind.length === 0) return 0;
+    await this.#session.script(lockDefinitions(behind.map(({ own }) => own.relation)));
+    const interleaved = await readInterleaved(this.#session, this.#schema);
+    const kept = new Set([...interleaved.values()].map(({ relation }) => formatRelation(relation)));
+    const free = wanted.filter(({ relation }) => !kept.has(formatRelation(relation)));
+    const steps = (await this.#sequencesBehind(free)).map(({ own, goal }) => advanceSequence(own, goal));
+    if (steps.length > 0) await this.#session.script(...steps);
+    return steps.length;
+  }
+
+  async #sequencesBehind(
+    wanted: readonly SequenceValue[],
+  ): Promise<{ readonly own: SequenceValue; readonly goal: SequenceValue }[]> {
+    const values = await readSequences(
+      this.#session,
+      wanted.map(({ relation }) => relation),
+    );
+    return values
+      .map((own, index) => ({ own, goal: wanted[index] as SequenceValue }))
+      .filter(({ own, goal }) => isFurther(goal, own));
   }
 
   /**

@@ -1,101 +1,132 @@
 /**
  * From contested rows to what is done about them. Pure: the statements are made elsewhere from what this returns.
  */
-import type { ContestedVersion, RecordedVersion } from '../../connectors/postgres/contest.ts';
+import type { RecordedVersion } from '../../connectors/postgres/conflict-record.ts';
+import type { ContestedRow, ContestedVersion } from '../../connectors/postgres/contest.ts';
+import type { KeptVersion } from '../../connectors/postgres/notes.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import type { DatabaseId, DatabaseName } from '../../model/topology.ts';
 import { arbitrate, type Candidate } from '../plan/arbitrate.ts';
-import type { Strategy } from '../plan/strategy.ts';
+import { type Circumstances, preferenceOf, type Strategy } from '../plan/strategy.ts';
 
 export interface Decisions {
   /** Staged rows that are not applied. */
   readonly lost: readonly number[];
-  /** Staged rows that go over a change of the written database itself. */
-  readonly relayed: readonly number[];
-  readonly records: readonly RecordedVersion[];
-  readonly conflictCount: number;
+  /** Staged rows that were chosen among contenders. */
+  readonly chosen: readonly number[];
+  /** Versions that the written database held already and that were chosen among contenders. */
+  readonly kept: readonly KeptVersion[];
+  /** Staged rows that go over an own change of the written database which is older, by what their makers knew. */
+  readonly met: readonly number[];
+  readonly conflicts: readonly DecidedConflict[];
 }
 
-interface StagedCandidate extends Candidate {
-  readonly stageRow: number | null;
+/** A conflict with the versions that contended; without a winner where the strategy leaves it to a person. */
+export interface DecidedConflict {
+  readonly key: string;
+  readonly winner: ContestedVersion | null;
+  readonly losers: readonly ContestedVersion[];
+  /** Any staged row of the key. */
+  readonly stageRow: number;
 }
 
-/**
- * Decides a page of contested rows.
- * @throws ReplicationError `conflict_abort`
- */
-export const decide = (options: {
-  readonly contested: readonly (readonly ContestedVersion[])[];
+export interface DecideOptions {
+  readonly contested: readonly ContestedRow[];
   readonly strategy: Strategy;
+  readonly circumstances: Omit<Circumstances, 'key'>;
   readonly names: ReadonlyMap<DatabaseId, DatabaseName>;
-  readonly table: string;
-}): Decisions => {
-  const { contested, strategy, names, table } = options;
-  const rows = contested.map((versions) => decideRow(candidatesOf(versions, names), strategy));
-  const records = rows.flatMap(({ recorded }, index) =>
-    recorded.map((version) => ({ ...version, conflict: index })),
-  );
-  if (strategy.kind === 'abort' && records.length > 0)
-    throw aborted(table, rows.filter(({ recorded }) => recorded.length > 0).length);
+}
+
+/** Decides a page of contested rows. */
+export const decide = (options: DecideOptions): Decisions => {
+  const rows = options.contested.map((row) => decideRow(row, options));
   return {
     lost: rows.flatMap(({ lost }) => lost),
-    relayed: rows.flatMap(({ relayed }) => relayed),
-    records,
-    conflictCount: rows.filter(({ recorded }) => recorded.length > 0).length,
+    chosen: rows.flatMap(({ chosen }) => chosen),
+    kept: rows.flatMap(({ kept }) => kept),
+    met: rows.flatMap(({ met }) => met),
+    conflicts: rows.flatMap(({ conflict }) => conflict ?? []),
   };
 };
 
-type RowDecision = Pick<Decisions, 'lost' | 'relayed'> & {
-  readonly recorded: readonly Omit<RecordedVersion, 'conflict'>[];
-};
-
-const decideRow = (
-  candidates: readonly [StagedCandidate, ...StagedCandidate[]],
+/** Why a round with these conflicts must not go on; null when it may. */
+export const abortion = (
   strategy: Strategy,
-): RowDecision => {
-  const verdict = arbitrate(candidates, strategy);
-  const winner = verdict.winner as StagedCandidate;
-  const losers = verdict.losers as readonly StagedCandidate[];
-  const staged = candidates.flatMap(({ stageRow }) => (stageRow === null ? [] : [stageRow]));
-  const isLocalWritten = winner.stageRow !== null && staged.length < candidates.length;
-  const involved = [winner, ...losers];
-  const signature = involved
-    .map(({ version }) => `${version.origin}:${version.xid}`)
-    .sort()
-    .join(' ');
-  return {
-    lost: staged.filter((stageRow) => stageRow !== winner.stageRow),
-    relayed: isLocalWritten && winner.stageRow !== null ? [winner.stageRow] : [],
-    recorded:
-      losers.length === 0
-        ? []
-        : involved.map((candidate) => ({
-            signature,
-            stageRow: candidate.stageRow ?? (staged[0] as number),
-            isLocal: candidate.stageRow === null,
-            holder: candidate.holder,
-            origin: candidate.version.origin,
-            xid: candidate.version.xid,
-            atMicros: candidate.version.atMicros,
-            isWinner: candidate === winner,
-          })),
-  };
+  { table, conflictCount }: { readonly table: string; readonly conflictCount: number },
+): ReplicationError | null =>
+  strategy.kind === 'abort' && conflictCount > 0 ? aborted(table, conflictCount) : null;
+
+interface StagedCandidate extends Candidate {
+  readonly contested: ContestedVersion;
+}
+
+type RowDecision = Omit<Decisions, 'conflicts'> & { readonly conflict: DecidedConflict | null };
+
+const nothing: RowDecision = { lost: [], chosen: [], kept: [], met: [], conflict: null };
+
+const decideRow = (row: ContestedRow, { strategy, circumstances, names }: DecideOptions): RowDecision => {
+  const candidates = candidatesOf(row.versions, names);
+  const prefers = preferenceOf(strategy, { ...circumstances, key: row.key });
+  const { winner, losers, contenders } = arbitrate(candidates, prefers);
+  const staged = row.versions.flatMap(({ stageRow }) => (stageRow === null ? [] : [stageRow]));
+  const [stageRow] = staged;
+  if (stageRow === undefined) throw new Error('a contested row that nobody sent');
+  const isSkipped = strategy.kind === 'skip' && row.differs && contenders.length > 1;
+  const won = winner.contested;
+  // Versions with the same content are no conflict, and those that know each other were recorded when they met.
+  const conflict =
+    row.differs && losers.length > 0
+      ? {
+          key: row.key,
+          stageRow,
+          winner: isSkipped ? null : won,
+          losers: (isSkipped ? contenders : losers).map(({ contested }) => contested),
+        }
+      : null;
+  if (isSkipped) return { ...nothing, lost: staged, conflict };
+  const lost = staged.filter((candidate) => candidate !== won.stageRow);
+  const isChoice = contenders.length > 1;
+  if (won.stageRow === null)
+    return { ...nothing, lost, conflict, kept: isChoice ? [{ ...won, stageRow }] : [] };
+  if (isChoice) return { ...nothing, lost, conflict, chosen: [won.stageRow] };
+  return { ...nothing, lost, conflict, met: staged.length < row.versions.length ? [won.stageRow] : [] };
 };
+
+/** The versions of conflicts as they are recorded: under an id that is made from them, so the same on every database. */
+export const recordedVersions = (conflicts: readonly DecidedConflict[]): RecordedVersion[] =>
+  conflicts.flatMap(({ winner, losers, stageRow }, conflict) => {
+    const involved = winner === null ? losers : [winner, ...losers];
+    const signature = involved
+      .map(({ origin, xid }) => `${origin}:${xid}`)
+      .sort()
+      .join(' ');
+    return involved.map((version) => ({
+      conflict,
+      signature,
+      stageRow: version.stageRow ?? stageRow,
+      isLocal: version.stageRow === null,
+      holder: version.holder,
+      origin: version.origin,
+      xid: version.xid,
+      atMicros: version.atMicros,
+      isWinner: version === winner,
+    }));
+  });
 
 const candidatesOf = (
   versions: readonly ContestedVersion[],
   names: ReadonlyMap<DatabaseId, DatabaseName>,
 ): [StagedCandidate, ...StagedCandidate[]] => {
-  const candidates = versions.map((version) => ({
-    stageRow: version.stageRow,
-    holder: version.holder,
+  const candidates = versions.map((contested) => ({
+    contested,
+    holder: contested.holder,
     version: {
-      origin: version.origin,
-      originName: names.get(version.origin) ?? (String(version.origin) as DatabaseName),
-      xid: version.xid,
-      atMicros: version.atMicros,
+      origin: contested.origin,
+      originName: names.get(contested.origin) ?? (String(contested.origin) as DatabaseName),
+      xid: contested.xid,
+      atMicros: contested.atMicros,
     },
-    knownBy: new Set(version.knownBy),
+    knownBy: new Set(contested.knownBy),
   }));
   const [first, ...rest] = candidates;
   if (first === undefined) throw new Error('a contested row without versions');

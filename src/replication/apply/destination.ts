@@ -1,18 +1,15 @@
 /** A written database in a round: filled stage by stage while the sources are open, then applied in one go. */
 import type { Readable } from 'node:stream';
 import { type AppliedRows, applyStage } from '../../connectors/postgres/apply-stage.ts';
-import { recordConflicts, markLost, relayVersions } from '../../connectors/postgres/contest.ts';
+import type { StagedVersion } from '../../connectors/postgres/apply.ts';
+import { type BaseVersion, copyVersion, knowersOfBase } from '../../connectors/postgres/base-version.ts';
 import { fillStage, fillTable } from '../../connectors/postgres/load.ts';
-import { copyVersion, knowersOfBase } from '../../connectors/postgres/reader.ts';
 import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
 import { PostgresWriter } from '../../connectors/postgres/writer.ts';
-import type { Sql } from '../../pg/sql.ts';
-import { formatRelation, sources as sourcesOf } from '../../model/topology.ts';
 import type { Lease } from '../../pg/pool.ts';
-import { parseStrategy, type Strategy } from '../plan/strategy.ts';
 import type { Delivery, RowStream, TableDelivery } from '../read/delivery.ts';
 import type { RoundContext } from '../round.ts';
-import { decide } from './decide.ts';
+import { settleTable } from './settle-table.ts';
 
 export interface Destination {
   readonly writer: PostgresWriter;
@@ -35,7 +32,8 @@ interface LoadOptions {
 export const loadRound = async ({ context, delivery, lease }: LoadOptions): Promise<Destination> => {
   const writer = new PostgresWriter(lease.session, {
     schema: context.schema,
-    hasWriters: delivery.member.role === 'source',
+    // A target from which its changes go on is a source of another sync.
+    hasWriters: delivery.member.role === 'source' || delivery.tables.some(({ noting }) => noting !== null),
   });
   try {
     await writer.begin();
@@ -75,15 +73,17 @@ interface TableLoad {
 
 /** The short way of a copy: straight into the table. Null where that way is not open, and nothing was done. */
 const fillEmptyTable = async ({ writer, delivery, table, report }: TableLoad): Promise<number | null> => {
-  const { plan, streams } = table;
+  const { plan, streams, noting } = table;
   const [only, ...others] = streams;
-  const isOpen = delivery.member.role === 'target' && others.length === 0 && plan.fitsTableDirectly;
+  const isOnlyWriter = delivery.member.role === 'target' && noting === null;
+  const isOpen = isOnlyWriter && others.length === 0 && plan.fitsTableDirectly;
   if (only?.base !== copyVersion || !isOpen || !(await writer.isEmpty(plan))) return null;
   const rows = (): Readable => only.source.reader.wholeTable(only.table, plan);
-  return fillTable(writer.session, plan, { rows, onBytes: report });
+  return only.source.reader.inTurn(() => fillTable(writer.session, plan, { rows, onBytes: report }));
 };
 
-const stageTable = async (load: TableLoad): Promise<void> => {
+/** Fills the stage of a table from all its streams. */
+export const stageTable = async (load: TableLoad): Promise<void> => {
   const { writer, table } = load;
   const isCopied = table.streams.some(({ base }) => base === copyVersion);
   const isEmpty = isCopied && table.onlyIfEmpty && (await writer.isEmpty(table.plan));
@@ -91,7 +91,7 @@ const stageTable = async (load: TableLoad): Promise<void> => {
 };
 
 const loadStream = async (
-  { writer, delivery, table, report }: TableLoad,
+  { writer, table, report }: TableLoad,
   stream: RowStream,
   isEmpty: boolean,
 ): Promise<void> => {
@@ -103,14 +103,22 @@ const loadStream = async (
     source: stream.table,
     plan,
     base,
-    forSource: delivery.member.role === 'source',
   };
-  await fillStage(writer.session, plan, { rows: () => stream.source.reader.rows(request), onBytes: report });
-  if (base === null) return;
-  const { scope } = stream;
-  const version = { src: scope.holder, oxid: base.xid, at: base.at, knows: knowersOfBase(scope, base) };
-  await writer.stageAbsentRows(plan, plan.isArbitrated ? version : null);
+  const { reader } = stream.source;
+  const rows = (): Readable => reader.rows(request);
+  await reader.inTurn(() => fillStage(writer.session, plan, { rows, onBytes: report }));
+  if (base !== null)
+    await writer.stageAbsentRows(plan, plan.hasVersions ? absentVersion(stream, base) : null);
 };
+
+const absentVersion = ({ scope }: RowStream, base: BaseVersion): StagedVersion => ({
+  src: scope.holder,
+  origin: base.origin ?? scope.holder,
+  oxid: base.xid,
+  at: base.at,
+  author: base.author ?? scope.holder,
+  knows: knowersOfBase(scope, base),
+});
 
 interface ApplyOptions {
   readonly context: RoundContext;
@@ -129,7 +137,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     const since = await writer.lock(staged.map(({ plan }) => plan));
     let total: AppliedCounts = { inserted: filledRowCount, updated: 0, deleted: 0, conflicts: 0 };
     for (const table of staged) {
-      const conflicts = isContestable(table) ? await settleContests(options, table, since) : 0;
+      const conflicts = await settleTable({ context, delivery, writer, table, since });
       const applied = await applyStage(writer.applyContext(table.plan, since, table.local));
       total = {
         inserted: total.inserted + applied.inserted,
@@ -146,63 +154,4 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     lease.discard();
     throw error;
   }
-};
-
-/** Versions can only meet where the database has changes of its own, or several sources sent rows. */
-const isContestable = ({ local, streams }: TableDelivery): boolean => local !== null || streams.length > 1;
-
-const settleContests = async (
-  { context, destination, delivery }: ApplyOptions,
-  table: TableDelivery,
-  since: string,
-): Promise<number> => {
-  const { writer } = destination;
-  const { plan, local } = table;
-  const { text, strategy } = strategyOf(context, plan.id);
-  const names = new Map(context.sync.members.map(({ database }) => [database.id, database.name]));
-  let conflictCount = 0;
-  for await (const contested of writer.contested(plan, local)) {
-    const decisions = decide({ contested, strategy, names, table: formatRelation(plan.table.relation) });
-    conflictCount += decisions.conflictCount;
-    const statements: Sql[] = [];
-    if (decisions.records.length > 0)
-      statements.push(
-        recordConflicts({
-          schema: context.schema,
-          sync: context.sync.id,
-          plan,
-          strategy: text,
-          versions: decisions.records,
-        }),
-      );
-    if (decisions.relayed.length > 0 && local !== null)
-      statements.push(
-        relayVersions({
-          plan,
-          scope: local.scope,
-          segment: writer.segment,
-          decided: since,
-          stageRows: decisions.relayed,
-        }),
-      );
-    if (decisions.lost.length > 0) statements.push(markLost(plan, decisions.lost));
-    await writer.execute(...statements);
-  }
-  return delivery.member.role === 'source' ? conflictCount : 0;
-};
-
-const strategyOf = (
-  context: RoundContext,
-  id: number,
-): { readonly text: string; readonly strategy: Strategy } => {
-  const { sync } = context;
-  const relation = sync.relations.find((candidate) => candidate.id === id);
-  const text = relation?.conflictStrategy ?? sync.conflictStrategy;
-  return {
-    text,
-    strategy: parseStrategy(
-      text,
-      sourcesOf(sync).map(({ database }) => database.name),
-    ),
-  };
 };

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { DatabaseId, DatabaseName } from '../../model/topology.ts';
 import { arbitrate, type Candidate } from './arbitrate.ts';
-import { parseStrategy, type Strategy } from './strategy.ts';
+import { parseStrategy, preferenceOf } from './strategy.ts';
 
 const ids = { A: 1 as DatabaseId, B: 2 as DatabaseId, C: 3 as DatabaseId };
 type Name = keyof typeof ids;
+const names = ['A', 'B', 'C'] as DatabaseName[];
 
 const candidate = (holder: Name, origin: Name, atMicros: number, ...knownBy: Name[]): Candidate => ({
   holder: ids[holder],
@@ -17,20 +18,27 @@ const candidate = (holder: Name, origin: Name, atMicros: number, ...knownBy: Nam
   knownBy: new Set([holder, ...knownBy].map((name) => ids[name])),
 });
 
-const names = ['A', 'B', 'C'] as DatabaseName[];
-const latest: Strategy = { kind: 'latest' };
+const preferenceBy = (text: string) =>
+  preferenceOf(parseStrategy(text, names), {
+    sources: names,
+    key: '1',
+    newestAt: { inTable: () => null, inSync: () => null },
+  });
+const latest = preferenceBy('bucardo_latest');
 
 describe('arbitrate', () => {
   it('lets the later of two changes win and names the other as lost', () => {
     const verdict = arbitrate([candidate('A', 'A', 10), candidate('B', 'B', 20)], latest);
     expect(verdict.winner.holder).toBe(ids.B);
     expect(verdict.losers.map(({ holder }) => holder)).toEqual([ids.A]);
+    expect(verdict.contenders).toHaveLength(2);
   });
 
   it('sees no conflict in a change that was made with knowledge of the other, even if its clock says earlier', () => {
     const verdict = arbitrate([candidate('A', 'A', 20, 'B'), candidate('B', 'B', 10)], latest);
     expect(verdict.winner.holder).toBe(ids.B);
     expect(verdict.losers).toEqual([]);
+    expect(verdict.contenders).toHaveLength(1);
   });
 
   it('breaks a tie by the name of the database', () => {
@@ -38,21 +46,30 @@ describe('arbitrate', () => {
     expect(verdict.winner.holder).toBe(ids.A);
   });
 
-  it('lets the first listed database win, and only among those that hold a contending version', () => {
-    const strategy = parseStrategy('C B A', names);
-    expect(arbitrate([candidate('A', 'A', 20), candidate('B', 'B', 10)], strategy).winner.holder).toBe(ids.B);
+  it('lets the first listed database win, and only among those whose version contends', () => {
+    const verdict = arbitrate([candidate('A', 'A', 20), candidate('B', 'B', 10)], preferenceBy('C B A'));
+    expect(verdict.winner.holder).toBe(ids.B);
   });
 
   it('counts a version that several databases hold as one', () => {
     const verdict = arbitrate([candidate('A', 'A', 10), candidate('B', 'A', 10)], latest);
     expect(verdict.losers).toEqual([]);
+    expect(verdict.contenders).toHaveLength(1);
   });
-});
 
-describe('parseStrategy', () => {
-  it('refuses a word that is neither a strategy nor a source, and says which words are', () => {
-    expect(() => parseStrategy('bucardo_newest', names)).toThrow(
-      /"bucardo_newest".*neither a strategy nor a source/,
+  it('drops a version that one of three has superseded, and decides between the other two', () => {
+    const verdict = arbitrate(
+      [candidate('A', 'A', 10, 'B'), candidate('B', 'B', 20), candidate('C', 'C', 30)],
+      latest,
     );
+    expect(verdict.winner.holder).toBe(ids.C);
+    expect(verdict.losers.map(({ holder }) => holder)).toEqual([ids.B]);
+  });
+
+  it('chooses again between versions that know each other, and records no loss a second time', () => {
+    const verdict = arbitrate([candidate('A', 'A', 10, 'B'), candidate('B', 'B', 20, 'A')], latest);
+    expect(verdict.winner.holder).toBe(ids.B);
+    expect(verdict.losers).toEqual([]);
+    expect(verdict.contenders).toHaveLength(2);
   });
 });

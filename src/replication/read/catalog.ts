@@ -16,7 +16,7 @@ import type { Session } from '../../pg/session.ts';
 export interface CatalogTable {
   readonly id: RelationId;
   readonly table: Table;
-  /** The shape of its deltas; null on a database that is not a source. */
+  /** The shape of its deltas; null where nothing captures it. */
   readonly shape: number | null;
 }
 
@@ -38,13 +38,13 @@ export const readCatalog = async (
 ): Promise<Catalog> => {
   const wanted = options.relations.filter(({ kind }) => kind === 'table');
   const found = await readTables(session, wanted, options);
-  const captured = options.isSource ? await readCaptured(session, options.schema) : new Map();
+  const captured = await readCaptured(session, options.schema);
   const tables = wanted.map((relation, index): CatalogTable => {
     const table = found[index] ?? null;
     if (table === null) throw missing(session, relation);
     if (table.key === null) throw withoutKey(session, table);
-    if (!options.isSource) return { id: relation.id, table, shape: null };
     const capture = captured.get(relation.id);
+    if (capture === undefined && !options.isSource) return { id: relation.id, table, shape: null };
     const keyColumns = table.key.columns.map(({ name }) => name);
     if (capture === undefined || !isDeepStrictEqual(capture.keyColumns, keyColumns))
       throw notCaptured(session, table);

@@ -3,15 +3,11 @@
  * positions it will have afterwards.
  */
 import type { LocalChanges } from '../../connectors/postgres/contest.ts';
-import type { EntryScope, Peer } from '../../connectors/postgres/entries.ts';
-import { earliest, type Position, type Snapshot } from '../../connectors/postgres/position.ts';
-import {
-  type BaseVersion,
-  copyVersion,
-  type SourceTable,
-  type TableChanges,
-  type Window,
-} from '../../connectors/postgres/reader.ts';
+import { type BaseVersion, copyVersion } from '../../connectors/postgres/base-version.ts';
+import type { SourceTable, TableChanges, Window } from '../../connectors/postgres/changes.ts';
+import type { EntryScope } from '../../connectors/postgres/entries.ts';
+import type { Noting } from '../../connectors/postgres/notes.ts';
+import type { Position } from '../../connectors/postgres/position.ts';
 import { planStage, type StagePlan } from '../../connectors/postgres/stage.ts';
 import type { Table } from '../../connectors/postgres/table.ts';
 import { ReplicationError } from '../../model/errors.ts';
@@ -24,6 +20,8 @@ import {
   type SyncDefinition,
 } from '../../model/topology.ts';
 import type { Catalog, CatalogTable } from './catalog.ts';
+import { inheritedPosition, knowledgeOf, passingOf, peersOf, unknownSince } from './knowledge.ts';
+import { assertNotable, notingOf } from './noting.ts';
 import { type OpenSource, positionLost, positionProblem } from './source.ts';
 import { settleAll } from '../settle.ts';
 
@@ -39,8 +37,12 @@ export interface RowStream {
 export interface TableDelivery {
   readonly plan: StagePlan;
   readonly streams: readonly RowStream[];
-  /** The written database's own changes that another source does not know; null where it has none by its role. */
+  /** What is noted of what is written; null: nothing. */
+  readonly noting: Noting | null;
+  /** What the written database holds and another source may not know; null where it has no changes of its own by its role. */
   readonly local: LocalChanges | null;
+  /** By source: when the newest change of the table was made that a reader may not know, microseconds since 1970. */
+  readonly newestAt: ReadonlyMap<DatabaseId, bigint>;
   /** Skip the whole table if it has rows already: `onetimecopy=2`. */
   readonly onlyIfEmpty: boolean;
 }
@@ -55,7 +57,12 @@ export interface Delivery {
   readonly nextPositions: readonly Position[];
   readonly positions: readonly Position[];
   readonly changeCount: number;
+  /** There is nothing to do, but so much to pass over that it is worth moving the positions. */
+  readonly isOverdue: boolean;
 }
+
+/** Deltas that are passed over in each round until a position moves; that costs a commit. */
+const skippedMax = 1_000;
 
 interface PlanOptions {
   readonly sync: SyncDefinition;
@@ -90,19 +97,24 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
   const tables = sync.relations
     .filter(({ kind }) => kind === 'table')
     .flatMap(({ id }) => planTable({ options, id, read, copied, own }));
-  const counts = read.flatMap(({ changes }) => [...changes.values()].map(({ changeCount }) => changeCount));
+  const all = read.flatMap(({ changes }) => [...changes.values()]);
   return {
     member,
     tables,
     isCopy,
     startsAnew,
     positions,
-    nextPositions: nextPositions(options, { heir: isReplaced ? copied : null }),
-    changeCount: counts.reduce((sum, count) => sum + count, 0),
+    nextPositions: nextPositions(options, {
+      heir: isReplaced ? copied : null,
+      isRenewed: isCopy || startsAnew,
+    }),
+    changeCount: all.reduce((sum, { changeCount }) => sum + changeCount, 0),
+    isOverdue: all.reduce((sum, { skippedCount }) => sum + skippedCount, 0) > skippedMax,
   };
 };
 
-const isFirst = (sync: SyncDefinition, { id }: Database): boolean => sourcesOf(sync)[0]?.database.id === id;
+export const isFirst = (sync: SyncDefinition, { id }: Database): boolean =>
+  sourcesOf(sync)[0]?.database.id === id;
 
 /** A copy was asked for since these positions were made. */
 export const isBehindCopy = (sync: SyncDefinition, positions: readonly Position[]): boolean =>
@@ -148,19 +160,27 @@ const copySource = ({ sync }: PlanOptions, read: readonly SourceChanges[]): Sour
 
 const readChanges = async (options: PlanOptions, source: OpenSource): Promise<SourceChanges> => {
   const window = windowOf(options, source);
-  const changes = await source.reader.changes(sourceTables(source), window, options.sync.id);
-  return { source, window, changes };
+  return { source, window, changes: await source.reader.changes(sourceTables(source), window) };
 };
 
 /**
- * A target also looks at what the sources have not settled among themselves: a row that it has read from one of them
- * may meet a change of another, and then it has to decide as they will (see `plan/convergence.test.ts`).
+ * What somebody who takes part does not know of the source, also where the written database does: a row that it reads from one
+ * source may meet a version of another, and then it has to decide as the others will (test/simulation).
  */
 const windowOf = (options: PlanOptions, source: OpenSource): Window => {
+  const { sync, sources, member } = options;
   const { snapshot } = positionOf(options, source.database);
-  if (options.member.role === 'source') return { since: snapshot, position: snapshot };
-  const unsettled = peersOf(options, source).map(({ knows }) => knows);
-  return { since: earliest([snapshot, ...unsettled]), position: snapshot };
+  const own = knowledgeOf(options.positions);
+  const peers = peersOf(sources, source).map(({ knows }) => knows);
+  const readers = member.role === 'source' ? peers : [...peers, own];
+  return {
+    sync: sync.id,
+    since: unknownSince(source, readers),
+    passing: passingOf(sync, sources, readers),
+    known: { position: snapshot, passing: passingOf(sync, sources, [own]) },
+    // A source compares what comes back to it with what it holds; a target would just take it.
+    exceptAuthor: member.role === 'source' ? null : member.database.id,
+  };
 };
 
 const positionOf = ({ positions, member, sync }: PlanOptions, source: Database): Position => {
@@ -174,37 +194,20 @@ const positionOf = ({ positions, member, sync }: PlanOptions, source: Database):
   });
 };
 
-/** What a database that is a source itself has changed and some other source does not know. */
-interface OwnChanges {
-  readonly source: OpenSource;
-  readonly changes: ReadonlyMap<RelationId, TableChanges>;
-  readonly peers: readonly Peer[];
-}
+/** What a database that is a source itself holds and some other source may not know. */
+type OwnChanges = SourceChanges;
 
 /** Null for a database that is no source. */
 const readOwnChanges = async (options: PlanOptions): Promise<OwnChanges | null> => {
-  const source = options.sources.find(({ database }) => database.id === options.member.database.id);
+  const { sync, sources, member } = options;
+  const source = sources.find(({ database }) => database.id === member.database.id);
   if (source === undefined) return null;
-  const peers = peersOf(options, source);
-  const since = unknownSince(source, peers);
-  const changes = await source.reader.changes(
-    sourceTables(source),
-    { since, position: since },
-    options.sync.id,
-  );
-  return { source, changes, peers };
+  const readers = peersOf(sources, source).map(({ knows }) => knows);
+  const since = unknownSince(source, readers);
+  const passing = passingOf(sync, sources, readers);
+  const window = { sync: sync.id, since, passing, known: { position: since, passing }, exceptAuthor: null };
+  return { source, window, changes: await source.reader.changes(sourceTables(source), window) };
 };
-
-/** What some other source does not know of this one begins here. */
-const unknownSince = ({ opening }: OpenSource, peers: readonly Peer[]): Snapshot =>
-  earliest([opening.snapshot, ...peers.map(({ knows }) => knows)]);
-
-/** The other sources that are present, with how far each has read this one. */
-const peersOf = ({ sources }: PlanOptions, source: OpenSource): Peer[] =>
-  sources.flatMap(({ database, opening }) => {
-    const position = opening.positions.find((candidate) => candidate.source === source.database.id);
-    return position === undefined ? [] : [{ id: database.id, knows: position.snapshot }];
-  });
 
 const sourceTables = ({ catalog }: OpenSource): SourceTable[] =>
   [...catalog.tables.values()].flatMap(({ id, table, shape }) =>
@@ -219,29 +222,42 @@ const planTable = (input: {
   readonly own: OwnChanges | null;
 }): TableDelivery[] => {
   const { options, id, read, copied, own } = input;
+  const { sync, member } = options;
   const target = options.catalog.tables.get(id);
   if (target === undefined) return [];
   if (!read.some((sender) => sender === copied || sender.changes.get(id)?.isNew === true)) return [];
   const senders = read.filter((sender) => sender === copied || sender.changes.has(id));
   const [first, ...rest] = senders.map((sender) => tableOf(sender.source, id).table);
   if (first === undefined) return [];
-  // A source that is away counts too: what was relayed from it must reach the targets all the same.
-  const isArbitrated = sourcesOf(options.sync).length > 1;
+  const noting = notingOf({ sync, member, target });
+  const plan = planStage({
+    id,
+    sources: [first, ...rest],
+    target: target.table,
+    database: member.database.name,
+    // A source that is away counts too: what was brought from it is told apart by its version.
+    hasVersions: sourcesOf(sync).length > 1 || noting !== null,
+  });
+  if (noting !== null) assertNotable(plan, target, member.database);
   return [
     {
-      plan: planStage({
-        id,
-        sources: [first, ...rest],
-        target: target.table,
-        database: options.member.database.name,
-        isArbitrated,
-      }),
+      plan,
+      noting,
       streams: senders.map((sender) => planStream(options, id, sender, copied)),
-      local: own === null ? null : localChanges(options, target, own),
-      onlyIfEmpty: copied !== null && options.sync.onetimecopy === 2,
+      local: own === null ? null : localChanges(options, id, own),
+      onlyIfEmpty: copied !== null && sync.onetimecopy === 2,
+      newestAt: newestAtOf(own === null ? read : [...read, own], id),
     },
   ];
 };
+
+const newestAtOf = (read: readonly SourceChanges[], id: RelationId): ReadonlyMap<DatabaseId, bigint> =>
+  new Map(
+    read.flatMap(({ source, changes }): [DatabaseId, bigint][] => {
+      const at = changes.get(id)?.newestAtMicros ?? null;
+      return at === null ? [] : [[source.database.id, at]];
+    }),
+  );
 
 const planStream = (
   options: PlanOptions,
@@ -249,65 +265,41 @@ const planStream = (
   sender: SourceChanges,
   copied: SourceChanges | null,
 ): RowStream => {
-  const { source, window, changes } = sender;
-  const { table, shape } = tableOf(source, id);
-  const change = changes.get(id);
+  const { table } = tableOf(sender.source, id);
+  const truncation = sender.changes.get(id)?.truncation ?? null;
   return {
-    source,
+    source: sender.source,
     table,
-    base: sender === copied ? copyVersion : (change?.truncation ?? null),
-    scope: scopeOf({
-      options,
-      id,
-      table,
-      shape,
-      holder: source,
-      since: window.since,
-      peers: peersOf(options, source),
-      hasRelayed: change?.hasRelayed ?? false,
-    }),
+    base: sender === copied ? copyVersion : truncation,
+    scope: scopeOf(options, id, sender),
   };
 };
 
-const localChanges = (options: PlanOptions, target: CatalogTable, own: OwnChanges): LocalChanges => {
-  const change = own.changes.get(target.id);
-  return {
-    scope: scopeOf({
-      options,
-      id: target.id,
-      table: target.table,
-      shape: target.shape ?? 0,
-      holder: own.source,
-      since: unknownSince(own.source, own.peers),
-      peers: own.peers,
-      hasRelayed: true,
-    }),
-    truncation: change?.truncation ?? null,
-  };
-};
+const localChanges = (options: PlanOptions, id: RelationId, own: OwnChanges): LocalChanges => ({
+  // An application may write, and another sync bring something, after the snapshot in which they were counted.
+  scope: { ...scopeOf(options, id, own), hasRelays: true },
+  truncation: own.changes.get(id)?.truncation ?? null,
+});
 
-const scopeOf = (input: {
-  readonly options: PlanOptions;
-  readonly id: RelationId;
-  readonly table: Table;
-  readonly shape: number;
-  readonly holder: OpenSource;
-  readonly since: string;
-  readonly peers: readonly Peer[];
-  readonly hasRelayed: boolean;
-}): EntryScope => {
-  const { options, id, table, shape, holder, since, peers, hasRelayed } = input;
+const scopeOf = (
+  { schema, sync, sources }: PlanOptions,
+  id: RelationId,
+  { source, window, changes }: SourceChanges,
+): EntryScope => {
+  const { table, shape } = tableOf(source, id);
   if (table.key === null) throw new Error(`${table.relation.name} has no key`);
   return {
-    schema: options.schema,
-    sync: options.sync.id,
-    holder: holder.database.id,
+    schema,
+    sync: sync.id,
+    holder: source.database.id,
     table: id,
     shape,
     key: table.key,
-    since,
-    peers,
-    hasRelayed,
+    since: window.since,
+    peers: peersOf(sources, source),
+    passing: window.passing,
+    exceptAuthor: window.exceptAuthor,
+    hasRelays: changes.get(id)?.hasRelays ?? false,
   };
 };
 
@@ -319,35 +311,47 @@ const tableOf = (source: OpenSource, id: RelationId): CatalogTable & { readonly 
 };
 
 /**
- * Every source that is present has been read up to its snapshot. A database that was replaced by a copy knows of the other
- * sources what the copied one knew.
+ * Every source that is present has been read up to its snapshot. Of one that is away the database knows what those that it
+ * has read know, and no more than that: a target that had read further may have been written over with what they hold.
  */
 const nextPositions = (
   options: PlanOptions,
-  { heir }: { readonly heir: SourceChanges | null },
-): Position[] => {
-  const { sync, positions, sources } = options;
-  return positions.map((position) => {
-    const inherited =
-      heir === null || heir.source.database.id === position.source
-        ? null
-        : inheritedPosition(options, heir, position);
-    if (inherited !== null) return inherited;
+  { heir, isRenewed }: { readonly heir: SourceChanges | null; readonly isRenewed: boolean },
+): Position[] =>
+  options.positions.map((position) => {
+    const { sources } = options;
+    if (heir !== null && heir.source.database.id !== position.source)
+      return replacedPosition(options, heir, position);
     const source = sources.find(({ database }) => database.id === position.source);
-    if (source === undefined) return position;
-    const { systemIdentifier, timeline, databaseOid, incarnation } = source.lineage;
-    return {
-      source: position.source,
-      seq: position.seq + 1n,
-      snapshot: source.opening.snapshot,
-      lineage: { systemIdentifier, timeline, databaseOid, incarnation },
-      copyGeneration: sync.copyGeneration,
-    };
+    if (source !== undefined) return readUpTo(options, source, position);
+    const absent = positionOfAbsent(options, position);
+    return isRenewed
+      ? { ...absent, seq: position.seq + 1n, copyGeneration: options.sync.copyGeneration }
+      : absent;
   });
+
+const readUpTo = ({ sync }: PlanOptions, source: OpenSource, position: Position): Position => {
+  const { systemIdentifier, timeline, databaseOid, incarnation } = source.lineage;
+  return {
+    source: position.source,
+    seq: position.seq + 1n,
+    snapshot: source.opening.snapshot,
+    lineage: { systemIdentifier, timeline, databaseOid, incarnation },
+    copyGeneration: sync.copyGeneration,
+  };
 };
 
-const inheritedPosition = ({ sync }: PlanOptions, { source }: SourceChanges, own: Position): Position => {
+const positionOfAbsent = ({ sources }: PlanOptions, position: Position): Position => {
+  const inherited = inheritedPosition(position, sources);
+  if (inherited === null || inherited.snapshot === position.snapshot) return position;
+  const { snapshot, lineage } = inherited;
+  return { ...position, seq: position.seq + 1n, snapshot, lineage };
+};
+
+/** A database that was replaced by a copy knows of the other sources what the copied one knew. */
+const replacedPosition = ({ sync }: PlanOptions, { source }: SourceChanges, own: Position): Position => {
   const known = source.opening.positions.find((position) => position.source === own.source);
+  // The database itself is a source that the copied one reads: it has no position in itself.
   if (known !== undefined && known.copyGeneration === sync.copyGeneration)
     return { ...known, seq: own.seq + 1n };
   throw new ReplicationError('given_way', {

@@ -20,6 +20,25 @@ create table :schema.identity (
 -- deadline in seconds since 1970 * 16 + off * 8 + armed * 4 + current segment (0 to 3).
 create sequence :schema.control minvalue 0;
 
+-- The order of the deltas (`connectors/postgres/delta.ts`).
+create sequence :schema.seq;
+
+-- What a delta says of a version that a round brought here.
+create type :schema.relay as (
+  -- The sync whose round it was, and for its databases: where the version was made and by which transaction.
+  sync       uuid,
+  origin     integer,
+  oxid       xid8,
+  -- The snapshot of this database in which it was decided: the database's own changes that it sees are behind the version.
+  decided    pg_snapshot,
+  -- Several versions knew nothing of each other, and this one was chosen.
+  is_verdict boolean,
+  -- The database on which an application made the change, however many syncs have passed it on.
+  author     integer,
+  -- Other syncs take it for a change of this database: makedelta.
+  cascades   boolean
+);
+
 -- The key shapes in use: a tuple of column types, each the widest of its family. Shape 0 has no key columns: its
 -- segments hold truncations. A shape has four delta segments d_<id>_<0..3>.
 create table :schema.shape (
@@ -78,14 +97,28 @@ create table :schema.position (
   primary key (sync, source, seq)
 );
 
--- Decided conflicts, written in the transaction that acted on the decision, until they are in the conflict log.
+-- The sequences that this database shares with other sources: it draws the values that are congruent to
+-- `place` times the size of `increment`, modulo `sources` times that. `increment` is what is put back in the end. While
+-- a row is here no round sets the sequence.
+create table :schema.interleaved (
+  relation      integer primary key,
+  sync          uuid    not null,
+  schema_name   text    not null,
+  relation_name text    not null,
+  increment     bigint  not null,
+  sources       integer not null,
+  place         integer not null
+);
+
+-- Conflicts, written in the transaction that acted on the decision, until they are in the conflict log. Without a winner: every
+-- database has kept its row, until a person decides.
 create table :schema.conflict (
   id         uuid        primary key,
   sync       uuid        not null,
   tbl        integer     not null,
   kind       text        not null,
   key        text        not null,
-  winner     integer     not null,
+  winner     integer,
   strategy   text        not null,
   versions   jsonb       not null,
   decided_at timestamptz not null default clock_timestamp()

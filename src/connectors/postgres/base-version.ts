@@ -1,0 +1,42 @@
+/** Versions that stand for a whole table: a truncation, or the start of a copy. */
+import type { DatabaseId } from '../../model/topology.ts';
+import type { Row } from '../../pg/session.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
+import { type EntryScope, knowers } from './entries.ts';
+
+export interface BaseVersion {
+  /** Where it was made, for the sync; null: on the database that holds it. */
+  readonly origin: DatabaseId | null;
+  /** Where an application made it; null: on the database that holds it. */
+  readonly author: DatabaseId | null;
+  readonly xid: string;
+  /** As the server wrote it. */
+  readonly at: string;
+  /** Its place among the deltas of the holder. */
+  readonly seq: string;
+}
+
+/** Older than any change. */
+export const copyVersion: BaseVersion = { origin: null, author: null, xid: '0', at: 'epoch', seq: '0' };
+
+export const decodeBase = (row: Row): BaseVersion => {
+  const idOf = (name: string): DatabaseId | null =>
+    row[name] === null || row[name] === undefined ? null : (Number(row[name]) as DatabaseId);
+  return {
+    origin: row['is_brought'] === 't' ? idOf('origin') : null,
+    author: idOf('author'),
+    xid: row['xid'] ?? '',
+    at: row['at'] ?? '',
+    seq: row['seq'] ?? '',
+  };
+};
+
+/** A copy is known to everybody: any change that somebody holds supersedes it. */
+export const knowersOfBase = (scope: EntryScope, base: BaseVersion): Sql => {
+  const everybody = [scope.holder, ...scope.peers.map(({ id }) => id)];
+  if (base === copyVersion) return sql`${everybody}::integer[]`;
+  return knowers(scope, {
+    origin: sql`${base.origin ?? scope.holder}::integer`,
+    oxid: sql`${base.xid}::xid8`,
+  });
+};

@@ -1,0 +1,104 @@
+/**
+ * What a source has for a database that reads it: per table, how many changes are news, whether others have to be looked at with
+ * them, and whether the table was truncated.
+ */
+import type { DatabaseId, RelationId, SyncId } from '../../model/topology.ts';
+import type { Row } from '../../pg/session.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
+import { type BaseVersion, decodeBase } from './base-version.ts';
+import { segmentTables, truncationShape } from './delta.ts';
+import { isBrought, isOwnChange, isPassed, type Passing } from './entries.ts';
+import { isBeyond, type Snapshot } from './position.ts';
+import type { Table } from './table.ts';
+
+/** A captured table of the sync on this source. */
+export interface SourceTable {
+  readonly id: RelationId;
+  readonly shape: number;
+  readonly table: Table;
+}
+
+/** The deltas that a round looks at: those that `since` does not see. */
+export interface Window {
+  readonly sync: SyncId;
+  readonly since: Snapshot;
+  readonly passing: Passing;
+  /** What the database that reads knows: what it does not, and is sent, is news. */
+  readonly known: { readonly position: Snapshot; readonly passing: Passing };
+  readonly exceptAuthor: DatabaseId | null;
+}
+
+export interface TableChanges {
+  /** How many of the changes are news. */
+  readonly changeCount: number;
+  readonly isNew: boolean;
+  /** How many the position does not see and need not be read. */
+  readonly skippedCount: number;
+  readonly hasRelays: boolean;
+  readonly truncation: BaseVersion | null;
+  /** When the newest change was made of those that the window holds, microseconds since 1970; null for none. */
+  readonly newestAtMicros: bigint | null;
+}
+
+/** One row for each table with deltas in the window. */
+export const selectCounts = (schema: string, tables: readonly SourceTable[], window: Window): Sql => {
+  const shapes = [...new Set(tables.map(({ shape }) => shape))];
+  const rows = shapes
+    .flatMap((shape) => segmentTables(schema, shape))
+    .map((segment) => entriesOf(segment, tables, window));
+  return sql`
+    select tbl, count(*) filter (where is_news) as news,
+           count(*) filter (where is_unread and not is_news) as skipped,
+           pg_catalog.bool_or(relay is not null) as has_relays,
+           (extract(epoch from max(at) filter (where is_own)) * 1000000)::bigint as newest_at
+      from (${sql.join(rows, ' union all ')}) e
+     group by tbl`;
+};
+
+/** The newest truncation of each table that was truncated in the window. */
+export const selectTruncations = (schema: string, tables: readonly SourceTable[], window: Window): Sql => {
+  const rows = segmentTables(schema, truncationShape).map((segment) => entriesOf(segment, tables, window));
+  return sql`
+    select distinct on (tbl) tbl, (relay).sync = ${window.sync}::uuid as is_brought, (relay).origin, (relay).author,
+           case when is_own then xid else (relay).oxid end as xid, at::text, seq,
+           pg_catalog.bool_or(is_news) over (partition by tbl) as is_news
+      from (${sql.join(rows, ' union all ')}) e
+     where is_own or is_sent
+     order by tbl, seq desc`;
+};
+
+const entriesOf = (segment: Sql, tables: readonly SourceTable[], window: Window): Sql => {
+  const { sync, since, passing, known, exceptAuthor } = window;
+  const isOwn = isOwnChange(sync, exceptAuthor);
+  const isSent = (to: Passing): Sql => sql`(${isBrought(sync)} and ${isPassed(to)})`;
+  const isUnread = isBeyond(sql`xid`, known.position);
+  return sql`
+    select tbl, xid, seq, at, relay, ${isOwn} as is_own, ${isUnread} as is_unread, ${isSent(passing)} as is_sent,
+           (${isUnread} and (${isOwn} or ${isSent(known.passing)})) as is_news
+      from ${segment}
+     where ${isBeyond(sql`xid`, since)} and tbl = any (${tables.map(({ id }) => id)}::integer[])
+       and (${isOwnChange(sync)} or ${isBrought(sync)})`;
+};
+
+export const decodeChanges = (
+  counts: readonly Row[],
+  truncations: readonly Row[],
+): Map<RelationId, TableChanges> => {
+  const truncated = new Map(truncations.map((row) => [Number(row['tbl']) as RelationId, row]));
+  const counted = new Map(counts.map((row) => [Number(row['tbl']) as RelationId, row]));
+  const changed = new Set([...counted.keys(), ...truncated.keys()]);
+  return new Map([...changed].map((id) => [id, tableChangesOf(counted.get(id), truncated.get(id))]));
+};
+
+const tableChangesOf = (count: Row | undefined, truncation: Row | undefined): TableChanges => {
+  const changeCount = Number(count?.['news'] ?? 0);
+  const newestAt = count?.['newest_at'] ?? null;
+  return {
+    changeCount,
+    isNew: changeCount > 0 || truncation?.['is_news'] === 't',
+    skippedCount: Number(count?.['skipped'] ?? 0),
+    hasRelays: count?.['has_relays'] === 't',
+    truncation: truncation === undefined ? null : decodeBase(truncation),
+    newestAtMicros: newestAt === null ? null : BigInt(newestAt),
+  };
+};

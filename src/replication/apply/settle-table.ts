@@ -1,0 +1,149 @@
+/** What comes between staging a table's rows and writing them: verdicts, conflict records, notes. */
+import { recordConflicts } from '../../connectors/postgres/conflict-record.ts';
+import { type ContestedRow, markDuplicates, markLost } from '../../connectors/postgres/contest.ts';
+import {
+  noteApplied,
+  noteKept,
+  noteStaged,
+  noteTruncation,
+  type NotingPlace,
+} from '../../connectors/postgres/notes.ts';
+import { copyVersion } from '../../connectors/postgres/base-version.ts';
+import type { PostgresWriter } from '../../connectors/postgres/writer.ts';
+import { type DatabaseId, formatRelation, sources as sourcesOf } from '../../model/topology.ts';
+import type { Sql } from '../../pg/sql.ts';
+import { type Circumstances, parseStrategy, type Strategy } from '../plan/strategy.ts';
+import type { Delivery, TableDelivery } from '../read/delivery.ts';
+import type { RoundContext } from '../round.ts';
+import { abortion, type Decisions, decide, recordedVersions } from './decide.ts';
+
+interface Settling {
+  readonly context: RoundContext;
+  readonly delivery: Delivery;
+  readonly writer: PostgresWriter;
+  readonly table: TableDelivery;
+  /** From when on the rows have been locked. */
+  readonly since: string;
+}
+
+/** Decides which staged rows are applied, and notes them. @returns how many conflicts this database has recorded */
+export const settleTable = async (settling: Settling): Promise<number> => {
+  const { table, writer } = settling;
+  const isSentByMany = table.streams.length > 1;
+  let conflictCount = 0;
+  if (isContestable(table)) {
+    for await (const decisions of decidedPages(settling)) {
+      refuseAborted(settling, decisions);
+      conflictCount += decisions.conflicts.length;
+      await writer.execute(...statementsFor(settling, decisions));
+    }
+  }
+  await writer.execute(...(isSentByMany ? [markDuplicates(table.plan)] : []), ...notesOfRest(settling));
+  return table.local === null ? 0 : conflictCount;
+};
+
+/** Somebody else may hold another version of a row that was staged. */
+export const isContestable = ({ local, streams }: TableDelivery): boolean =>
+  local !== null || streams.length > 1;
+
+/** The contested rows of a table with what is decided of them, a page at a time. */
+export async function* decidedPages(settling: Omit<Settling, 'since'>): AsyncGenerator<Decisions> {
+  const { context, delivery, writer, table } = settling;
+  const { local, plan, streams } = table;
+  const names = new Map(context.sync.members.map(({ database }) => [database.id, database.name]));
+  const options = {
+    strategy: strategyOf(context, plan.id).strategy,
+    names,
+    circumstances: circumstancesOf(context, delivery, table),
+  };
+  const pages = writer.contested(plan, { local, isSentByMany: streams.length > 1 });
+  for await (const contested of pages as AsyncGenerator<readonly ContestedRow[]>)
+    yield decide({ ...options, contested });
+}
+
+/** @throws ReplicationError `conflict_abort` */
+const refuseAborted = ({ context, table }: Settling, { conflicts }: Decisions): void => {
+  const { plan } = table;
+  const { strategy } = strategyOf(context, plan.id);
+  const error = abortion(strategy, {
+    table: formatRelation(plan.table.relation),
+    conflictCount: conflicts.length,
+  });
+  if (error !== null) throw error;
+};
+
+const circumstancesOf = (
+  { sync }: RoundContext,
+  { tables }: Delivery,
+  table: TableDelivery,
+): Omit<Circumstances, 'key'> => ({
+  sources: sourcesOf(sync).map(({ database }) => database.name),
+  newestAt: {
+    inTable: (origin) => table.newestAt.get(origin) ?? null,
+    inSync: (origin) => newestOf(tables.flatMap(({ newestAt }) => newestAt.get(origin) ?? [])),
+  },
+});
+
+const newestOf = (times: readonly bigint[]): bigint | null =>
+  times.reduce<bigint | null>((newest, at) => (newest === null || at > newest ? at : newest), null);
+
+const statementsFor = (settling: Settling, { conflicts, chosen, kept, met, lost }: Decisions): Sql[] => {
+  const { context, table } = settling;
+  const { plan, noting, local } = table;
+  const { schema, sync } = context;
+  const place = placeOf(settling);
+  const records =
+    conflicts.length === 0
+      ? []
+      : [
+          recordConflicts({
+            schema,
+            sync: sync.id,
+            plan,
+            strategy: strategyOf(context, plan.id).text,
+            versions: recordedVersions(conflicts),
+          }),
+        ];
+  if (noting === null || local === null) return [...records, ...marks(settling, lost)];
+  return [
+    ...records,
+    ...(chosen.length > 0 ? noteStaged(plan, noting, place, { stageRows: chosen, isVerdict: true }) : []),
+    ...(kept.length > 0 ? [noteKept(plan, noting, place, kept)] : []),
+    ...(met.length > 0 ? noteStaged(plan, noting, place, { stageRows: met, isVerdict: false }) : []),
+    ...marks(settling, lost),
+  ];
+};
+
+/** Keeps these staged rows from being applied. */
+export const marks = ({ table }: Pick<Settling, 'table'>, lost: readonly number[]): Sql[] =>
+  lost.length > 0 ? [markLost(table.plan, lost)] : [];
+
+const notesOfRest = (settling: Settling): Sql[] => {
+  const { table } = settling;
+  const { plan, noting, streams } = table;
+  if (noting === null || noting.which === 'met') return [];
+  const place = placeOf(settling);
+  const truncations = streams.flatMap(({ base, scope }) =>
+    base === null || base === copyVersion
+      ? []
+      : [noteTruncation(plan, noting, place, { base, holder: scope.holder })],
+  );
+  return [...truncations, noteApplied(plan, noting, place)];
+};
+
+const placeOf = ({ context, writer, since }: Settling): NotingPlace => ({
+  schema: context.schema,
+  sync: context.sync.id,
+  segment: writer.segment,
+  decided: since,
+});
+
+export const strategyOf = (
+  { sync }: RoundContext,
+  id: number,
+): { readonly text: string; readonly strategy: Strategy } => {
+  const relation = sync.relations.find((candidate) => candidate.id === id);
+  const text = relation?.conflictStrategy ?? sync.conflictStrategy;
+  const sources = sourcesOf(sync).map(({ database }) => database.name);
+  return { text, strategy: parseStrategy(text, sources) };
+};

@@ -1,0 +1,120 @@
+/** Three and more sources on real servers: members away, commits that fail on some of them, the same row changed on several. */
+import { describe, expect, test } from 'vitest';
+import { createGang, type Gang } from '../support/gang.ts';
+import { put, type Random, randomFrom, someOf, testSeed, writeSomething } from '../support/history.ts';
+
+const items = 'create table items (id bigint primary key, note text)';
+const three = { A: 'source', B: 'source', C: 'source' } as const;
+
+const gangOf = (
+  roles: Parameters<typeof createGang>[0]['roles'],
+  options: Parameters<typeof createGang>[0]['options'] = {},
+): Promise<Gang> => createGang({ roles, schema: items, tables: ['items'], options });
+
+describe('a source that is away', () => {
+  test('has its change passed on by one that received it', async () => {
+    await using gang = await gangOf(three);
+    await gang.run('A', put(1, 'of A'));
+    await gang.roundOf(['A', 'B']);
+    await gang.roundOf(['B', 'C']);
+    expect(await gang.rows('C', 'items')).toEqual(['(1,"of A")']);
+    expect(await gang.round()).toEqual({ A: { kind: 'empty' }, B: { kind: 'empty' }, C: { kind: 'empty' } });
+  });
+
+  test('does not have a change passed on that somebody has changed further', async () => {
+    await using gang = await gangOf(three);
+    await gang.run('A', put(1, 'of A'));
+    await gang.roundOf(['A', 'B']);
+    await gang.run('B', put(1, 'of B, after A'));
+    await gang.roundOf(['B', 'C']);
+    expect(await gang.rows('C', 'items')).toEqual(['(1,"of B, after A")']);
+    await gang.expectEqual();
+    expect(await gang.rows('A', 'items')).toEqual(['(1,"of B, after A")']);
+    for (const name of ['A', 'B', 'C']) expect(await gang.conflicts(name)).toEqual([]);
+  });
+
+  test('finds a truncation that it missed on one that received it', async () => {
+    await using gang = await gangOf(three);
+    await gang.run('A', `${put(1, 'old')}; ${put(2, 'old')}`);
+    await gang.settle();
+    await gang.run('A', 'truncate items');
+    await gang.run('A', put(3, 'after'));
+    await gang.roundOf(['A', 'B']);
+    await gang.roundOf(['B', 'C']);
+    expect(await gang.rows('C', 'items')).toEqual(['(3,after)']);
+    await gang.expectEqual();
+  });
+});
+
+describe('the same row changed on three', () => {
+  test('has one winner everywhere, and both losers are recorded', async () => {
+    await using gang = await gangOf(three);
+    for (const name of ['C', 'A', 'B']) await gang.run(name, put(1, `of ${name}`));
+    await gang.round();
+    for (const name of ['A', 'B', 'C']) {
+      expect(await gang.rows(name, 'items')).toEqual(['(1,"of B")']);
+      const [conflict, ...others] = await gang.conflicts(name);
+      expect(others).toEqual([]);
+      expect(conflict).toMatchObject({ kind: 'update_origin_differs', winner: '2', key: '1' });
+      const versions = JSON.parse(conflict?.['versions'] ?? '') as { row: { note: string }; won: boolean }[];
+      expect(versions.map(({ row, won }) => [row.note, won])).toEqual([
+        ['of B', true],
+        ['of A', false],
+        ['of C', false],
+      ]);
+    }
+  });
+
+  test('ends equal when the decision reached only one of two that were there', async () => {
+    await using gang = await gangOf(three);
+    await gang.run('A', put(1, 'of A'));
+    await gang.run('C', put(1, 'of C'));
+    await gang.roundOf(['B', 'C'], ['B']);
+    await gang.roundOf(['A', 'B'], ['B']);
+    await gang.expectEqual();
+    expect(await gang.rows('B', 'items')).toEqual(['(1,"of C")']);
+  });
+});
+
+interface History {
+  readonly gang: Gang;
+  readonly sources: readonly string[];
+  readonly targets: readonly string[];
+  readonly random: Random;
+}
+
+const playHistory = async (history: History, stepCount: number): Promise<void> => {
+  const { gang, sources, targets, random } = history;
+  for (let step = 0; step < stepCount; step += 1) {
+    const kind = random();
+    if (kind < 0.55) await writeSomething(gang, sources, { random, step });
+    else if (kind < 0.85) {
+      const present = someOf(sources, random, 0.75);
+      const written = someOf(present, random, 0.7);
+      if (present.length > 1 && written.length > 0) await gang.roundOf(present, written);
+    } else {
+      const present = someOf(sources, random, 0.75);
+      if (present.length > 0) for (const target of targets) await gang.roundOf(present, [target]);
+    }
+  }
+};
+
+describe('random histories of writes, members away and commits on some only', () => {
+  for (const [sourceCount, strategy] of [
+    [2, 'bucardo_latest'],
+    [3, 'bucardo_latest'],
+    [3, 'bucardo_target'],
+    [4, 'bucardo_random'],
+    [4, 'bucardo_latest_table'],
+  ] as const)
+    test(`end equal with ${sourceCount} sources and a target, by ${strategy}`, async () => {
+      const sources = ['A', 'B', 'C', 'D'].slice(0, sourceCount);
+      const roles = Object.fromEntries([...sources.map((name) => [name, 'source']), ['T', 'target']]);
+      await using gang = await gangOf(roles, { conflictStrategy: strategy });
+      const history = { gang, sources, targets: ['T'], random: randomFrom(testSeed()) };
+      for (let lap = 0; lap < 3; lap += 1) {
+        await playHistory(history, 60);
+        await gang.expectEqual();
+      }
+    });
+});

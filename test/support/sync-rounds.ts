@@ -1,0 +1,126 @@
+/** The rounds of one sync over the databases of a test: they run when the test says so. */
+import type { Database, Member, Role, SyncDefinition } from '../../src/model/topology.ts';
+import { connect } from '../../src/pg/conninfo.ts';
+import { type DatabasePreview, type PreviewContext, previewRound } from '../../src/replication/preview.ts';
+import { readCatalog } from '../../src/replication/read/catalog.ts';
+import { type DatabaseOutcome, emptyMemory, runRound } from '../../src/replication/round.ts';
+import { installSync } from '../../src/setup/install.ts';
+import type { Site } from './site.ts';
+
+export type Outcomes = Record<string, DatabaseOutcome>;
+
+export interface SyncRounds {
+  /** May be set: rounds go on with another definition, and nothing is installed. */
+  sync: SyncDefinition;
+  /** Installs the sync as it is now. */
+  install(): Promise<void>;
+  /** One round that writes these databases (all of the sync's sources when left out). */
+  round(...written: string[]): Promise<Outcomes>;
+  /** One round while only these sources are there, of which `written` (all of them when left out) get their commits through. */
+  roundOf(present: readonly string[], written?: readonly string[]): Promise<Outcomes>;
+  /** What the next round would do that writes these databases (all of the sync's sources when left out). */
+  preview(...written: string[]): Promise<DatabasePreview[]>;
+  /** A round in every lane. @returns true if all were empty @throws what a database failed with */
+  lap(): Promise<boolean>;
+  /** Nothing is known of positions any more. */
+  forget(): void;
+}
+
+const schema = 'tahr';
+
+/** @param installation the same for all syncs of a site */
+export const createSyncRounds = (site: Site, first: SyncDefinition, installation: string): SyncRounds => {
+  const memory = emptyMemory();
+  const { members } = first;
+  const sourceNames = namesOf(members, 'source');
+  const memberOf = (name: string): Member => {
+    const member = members.find(({ database }) => database.name === name);
+    if (member === undefined) throw new Error(`no database ${name}`);
+    return member;
+  };
+  const surroundings = (present: readonly string[], written: readonly string[]): PreviewContext => ({
+    sync: rounds.sync,
+    schema,
+    sources: present.map(memberOf),
+    written: written.map(memberOf),
+    borrow: site.borrow,
+    catalogOf: async (id) => {
+      await using lease = await site.borrow(id);
+      return readCatalog(lease.session, {
+        schema,
+        relations: rounds.sync.relations,
+        oldestVersion: site.oldestVersion,
+        isSource: members.some(({ database, role }) => database.id === id && role === 'source'),
+      });
+    },
+  });
+  const rounds: SyncRounds = {
+    sync: first,
+    async install() {
+      await installSync({
+        definition: rounds.sync,
+        installation,
+        schema,
+        connect: (database) =>
+          connect(database.parameters, { label: database.name, applicationName: 'setup' }),
+        signal: new AbortController().signal,
+      });
+    },
+    round: (...written) => rounds.roundOf(sourceNames, written.length === 0 ? sourceNames : written),
+    async roundOf(present, written = present) {
+      const context = { ...surroundings(present, written), memory, onProgress: () => undefined };
+      const outcome = await runRound(context);
+      return Object.fromEntries(
+        [...outcome].map(([id, result]) => [
+          members.find(({ database }) => database.id === id)?.database.name ?? '',
+          result,
+        ]),
+      );
+    },
+    preview: (...written) =>
+      previewRound(surroundings(sourceNames, written.length === 0 ? sourceNames : written)),
+    async lap() {
+      let isQuiet = true;
+      for (const lane of lanesOf(members))
+        for (const result of Object.values(await rounds.round(...lane))) {
+          if (result.kind === 'bad') throw result.error;
+          isQuiet &&= result.kind === 'empty';
+        }
+      return isQuiet;
+    },
+    forget() {
+      memory.positions.clear();
+      memory.sequences.clear();
+    },
+  };
+  return rounds;
+};
+
+/** Rounds until two laps of all of them have found nothing. */
+export const settleAll = async (all: readonly SyncRounds[], lapsMax = 50): Promise<void> => {
+  for (let quiet = 0, laps = 0; quiet < 2; laps += 1) {
+    if (laps > lapsMax) throw new Error('the rounds do not come to rest');
+    let isQuiet = true;
+    for (const rounds of all) isQuiet = (await rounds.lap()) && isQuiet;
+    quiet = isQuiet ? quiet + 1 : 0;
+  }
+};
+
+export const membersOf = (
+  databases: ReadonlyMap<string, Database>,
+  roles: Readonly<Record<string, Role>>,
+): Member[] =>
+  Object.entries(roles).map(([name, role]) => {
+    const database = databases.get(name);
+    if (database === undefined) throw new Error(`no database ${name}`);
+    return { role, database };
+  });
+
+const namesOf = (members: readonly Member[], role: Role): string[] =>
+  members.filter((member) => member.role === role).map(({ database }) => database.name);
+
+/** The databases that are written together. */
+const lanesOf = (members: readonly Member[]): string[][] => {
+  const sources = namesOf(members, 'source');
+  return [...(sources.length > 1 ? [sources] : []), ...namesOf(members, 'target').map((name) => [name])];
+};
