@@ -1,4 +1,4 @@
--- A small shop, written to in two places: beside the web servers (A) and in the warehouse (B).
+-- A small shop, written to in three places: A, B and C.
 
 create table product (
   id    integer primary key,

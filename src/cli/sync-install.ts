@@ -7,6 +7,7 @@ import { getInstallation } from '../control/installation.ts';
 import { loadSyncDefinitions } from '../control/sync-definition.ts';
 import { ReplicationError } from '../model/errors.ts';
 import type { DatabaseId, RelationName, SyncDefinition } from '../model/topology.ts';
+import { checkCascades } from '../setup/check-cascades.ts';
 import { installSync, type SetupOptions } from '../setup/install.ts';
 import { throwAll } from '../setup/members.ts';
 import { removeSync } from '../setup/remove.ts';
@@ -78,8 +79,9 @@ export const install = async (db: Db, { context, definition, say }: Installation
   assertComplete(definition);
   assertStrategies(definition);
   const options = await setupOptions(db, context, definition);
-  const findings =
+  const found =
     context.options.dryRun === true ? await validateSync(definition, options) : await installSync(options);
+  const findings = [...found, ...checkCascades(definition, await loadSyncDefinitions(db))];
   throwAll(findings.filter(({ severity }) => severity === 'error').map(({ error }) => error));
   for (const { error } of findings) say(`  Note: ${error.message} ${error.hint}`);
 };

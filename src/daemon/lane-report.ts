@@ -89,21 +89,16 @@ export class LaneReport {
 
   /** A database is away, and without it nothing can be done. */
   waiting(database: string, error: unknown): void {
-    const change = { state: 'waiting', waitingFor: `database ${database}`, retryAt: null } as const;
-    const { written } = this.#options;
-    this.#setAll(written, error === null ? change : { ...change, lastError: asLastError(error) });
+    const change = { waitingFor: `database ${database}`, retryAt: null } as const;
+    for (const member of this.#options.written)
+      this.#setWaiting(member, error === null ? change : { ...change, lastError: asLastError(error) });
     this.#tellWaiting(database);
   }
 
   /** It is away, and the others go on. */
-  absent({ database }: Member, error: unknown): void {
+  absent({ database }: Pick<Member, 'database'>, error: unknown): void {
     const lastError = error === null ? null : asLastError(error);
-    this.#set(database.id, {
-      state: 'waiting',
-      waitingFor: `database ${database.name}`,
-      retryAt: null,
-      lastError,
-    });
+    this.#setWaiting({ database }, { waitingFor: `database ${database.name}`, retryAt: null, lastError });
   }
 
   retrying(retryAt: number, error: unknown): void {
@@ -207,6 +202,14 @@ export class LaneReport {
       errorCode: error?.code ?? null,
       errorMessage: error?.message ?? null,
     };
+  }
+
+  /** How far it is behind is not known any more, until that has been measured. */
+  #setWaiting({ database }: Pick<Member, 'database'>, change: Omit<StateChange, 'state'>): void {
+    const { board, syncId } = this.#options;
+    const { state } = board.get({ syncId, databaseId: database.id });
+    const behind = state === 'waiting' ? {} : { rowsBehind: null, secondsBehind: null };
+    this.#set(database.id, { ...change, ...behind, state: 'waiting' });
   }
 
   #setAll(members: readonly Member[], change: StateChange): void {

@@ -50,9 +50,9 @@ afterAll(async () => {
   for (const database of Object.values(databases)) await database[Symbol.asyncDispose]();
 });
 
-test('where nothing has changed there is nothing to write', async () => {
+test('where nothing has changed there are no rows to be written', async () => {
   expect(await installation.ok('inspect', 'shop')).toBe(
-    'Sync shop: what the next round would do\n\nNothing to write to:\n  A, B, C, D\n',
+    'Sync shop: what the next round would do\n\nNo rows for:\n  A, B, C, D\n',
   );
 });
 

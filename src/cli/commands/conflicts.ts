@@ -40,13 +40,21 @@ export const conflicts = command({
   },
 });
 
-const conflictJson = ({ versions, decidedAt, syncId: _, relationId: __, ...conflict }: StoredConflict): Record<string, unknown> => ({
+const conflictJson = ({
+  versions,
+  decidedAt,
+  syncId: _,
+  relationId: __,
+  ...conflict
+}: StoredConflict): Record<string, unknown> => ({
   ...conflict,
   decidedAt: new Date(decidedAt).toISOString(),
   versions: JSON.parse(versions) as unknown,
 });
 
-const titles = ['Id', 'Time', 'Sync', 'Table', 'Key', 'Kind', 'Winner', 'Strategy'].map((title) => ({ title }));
+const titles = ['Id', 'Time', 'Sync', 'Table', 'Key', 'Kind', 'Winner', 'Strategy'].map((title) => ({
+  title,
+}));
 
 const conflictTable = (found: readonly StoredConflict[]): string => {
   const now = Date.now();

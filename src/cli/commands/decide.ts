@@ -65,7 +65,10 @@ const winnerOf = async (db: Db, conflict: StoredConflict, name: string) => {
   const database = await getDatabase(db, name);
   const names = sources(sync).map((member) => member.database.name);
   if (!names.includes(database.name))
-    throw usageError(`${database.name} is not a source of ${sync.name}.`, `Choose one of ${names.join(', ')}.`);
+    throw usageError(
+      `${database.name} is not a source of ${sync.name}.`,
+      `Choose one of ${names.join(', ')}.`,
+    );
   return database;
 };
 

@@ -1,5 +1,7 @@
 /** `validate`: everything that stands between the syncs and their work, all at once. */
+import { loadSyncDefinitions } from '../../control/sync-definition.ts';
 import type { SyncDefinition } from '../../model/topology.ts';
+import { checkCascades } from '../../setup/check-cascades.ts';
 import type { Finding } from '../../setup/finding.ts';
 import { validateSync } from '../../setup/validate.ts';
 import { look } from '../change.ts';
@@ -18,14 +20,19 @@ export const validate = command({
   run: async ({ names }, context) => {
     const checks = await look(context, async (db) => {
       const syncs = await selectSyncs(db, names);
+      const all = await loadSyncDefinitions(db);
       return Promise.all(
-        syncs.map(async (sync) => ({ sync, options: await setupOptions(db, context, sync) })),
+        syncs.map(async (sync) => ({
+          sync,
+          options: await setupOptions(db, context, sync),
+          between: checkCascades(sync, all),
+        })),
       );
     });
     const results: Result[] = [];
     const width = Math.max(...checks.map(({ sync }) => sync.name.length));
-    for (const { sync, options } of checks) {
-      const result = { sync, findings: await validateSync(sync, options) };
+    for (const { sync, options, between } of checks) {
+      const result = { sync, findings: [...(await validateSync(sync, options)), ...between] };
       results.push(result);
       if (context.options.json !== true) print(context, result, width);
     }

@@ -31,8 +31,10 @@ const tableJson = (table: TablePreview) => ({
 
 const conflictsJson = ({ listed, ...table }: TableConflicts) => ({
   ...table,
-  listed: listed.map(({ id: _, versions, ...conflict }) => ({
-    ...conflict,
+  listed: listed.map(({ key, winner, decidedOn, versions }) => ({
+    key,
+    winner,
+    decidedOn,
     versions: versions.map(({ xid, atMicros, ...version }) => ({
       ...version,
       xid: String(xid),

@@ -13,7 +13,7 @@ export const inspectionText = (report: InspectionReport, out: Pick<Output, 'pain
     ...atRestLines(report.sync),
     ...rowTable(report.databases),
     ...section('Copies of whole tables', copyLines(report.databases)),
-    ...section('Nothing to write to', idleLine(report.databases)),
+    ...section('No rows for', idleLine(report.databases)),
     ...section('Waiting', waitingLines(report.databases)),
     ...section(
       out.paint('red', 'The round would fail'),

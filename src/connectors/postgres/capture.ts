@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { ReplicationError } from '../../model/errors.ts';
 import { formatRelation, type RelationId, type RelationName } from '../../model/topology.ts';
-import type { Session } from '../../pg/session.ts';
+import type { Row, Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { readLeafPartitions } from './catalogue.ts';
 import {
@@ -72,6 +72,13 @@ export const readCaptured = async (
     ]),
   );
 };
+
+/** The shapes of the deltas of what is captured. */
+export const selectShapes = (schema: string): Sql =>
+  sql`select tbl, shape from ${sql.id(schema, 'captured')}`;
+
+export const decodeShapes = (rows: readonly Row[]): ReadonlyMap<RelationId, number> =>
+  new Map(rows.map((row) => [Number(row['tbl']) as RelationId, Number(row['shape'])]));
 
 interface InstallOptions {
   readonly schema: string;

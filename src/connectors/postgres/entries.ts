@@ -133,31 +133,30 @@ const ownEntries = (scope: EntryScope): Sql => {
   return unionOverSegments(
     scope,
     sql`${keyList(scope.key)}, ${scope.holder}::integer as origin, xid as oxid, at, ${author} as author, seq,
-        true as is_own, true as is_sent`,
+        true as is_own, true as is_sent, null::pg_snapshot as decided`,
     scope.hasRelays ? isOwnChange(scope.sync, scope.exceptAuthor) : sql`relay is null`,
   );
 };
 
+/**
+ * Own changes that no brought version hides, and brought versions. Of the snapshots in which rounds decided here each sees
+ * what the one before saw, so the newest one tells what is hidden.
+ */
 const entriesWithBrought = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => {
   const brought = unionOverSegments(
     scope,
     sql`${keyList(scope.key)}, (relay).origin, (relay).oxid, at, (relay).author, seq, false as is_own,
-        ${isPassed(scope.passing)} as is_sent`,
+        ${isPassed(scope.passing)} as is_sent, (relay).decided`,
     isBrought(scope.sync),
   );
-  const decided = unionOverSegments(
-    scope,
-    sql`${keyList(scope.key)}, (relay).decided as decided`,
-    isBrought(scope.sync),
-  );
-  const isHidden = sql`a.is_own and exists (select from (${decided}) r
-    where ${sameKey(scope.key, sql`a`, sql`r`)} and pg_catalog.pg_visible_in_snapshot(a.oxid, r.decided))`;
-  const all = sql`${ownEntries(scope)} union all ${brought}`;
-  if (wanted === 'all') return sql`select * from (${all}) a where not (${isHidden})`;
-  const isWanted = sql`pg_catalog.bool_or(is_sent) over (partition by ${keyIdentity(scope.key, sql`u`)})`;
+  const key = sql`partition by ${keyIdentity(scope.key, sql`u`)}`;
   return sql`
-    select * from (select u.*, ${isWanted} as is_wanted from (${all}) u) a
-     where is_wanted and not (${isHidden})`;
+    select *
+      from (select u.*, pg_catalog.bool_or(u.is_sent) over (${key}) as is_wanted,
+                   pg_catalog.first_value(u.decided) over (${key} order by u.decided is null, u.seq desc) as newest_decided
+              from (${ownEntries(scope)} union all ${brought}) u) a
+     where ${wanted === 'all' ? sql`true` : sql`is_wanted`}
+       and not (is_own and newest_decided is not null and pg_catalog.pg_visible_in_snapshot(oxid, newest_decided))`;
 };
 
 /** The sources that know a version of this database: itself, and those whose positions cover it. */

@@ -13,6 +13,8 @@ import { createStage, stagedColumnNames, type StagePlan } from './stage.ts';
 /** Asked for when there is something to take them: a stream that nobody reads would hold up its session. */
 export interface Incoming {
   readonly rows: () => Readable;
+  /** The name of the database that sends them, for messages. */
+  readonly sender: string;
   /** Told how many more bytes have passed. */
   readonly onBytes: (bytes: number) => void;
 }
@@ -50,14 +52,23 @@ interface Copied {
   readonly rowCount: number;
 }
 
-const copy = async (session: Session, statement: Sql, { rows, onBytes }: Incoming): Promise<Copied> => {
+const copy = async (
+  session: Session,
+  statement: Sql,
+  { rows, sender, onBytes }: Incoming,
+): Promise<Copied> => {
   const counter = new ByteCounter(onBytes);
+  // A pipeline fails with the error of whichever side broke, and does not say which: the first to tell is the one.
+  let broken: string | null = null;
   try {
     const taker = session.copyIn(statement);
-    await pipeline(rows(), counter, taker);
+    taker.once('error', () => (broken ??= session.label));
+    const giver = rows();
+    giver.once('error', () => (broken ??= sender));
+    await pipeline(giver, counter, taker);
     return { bytes: counter.bytes, rowCount: taker.rowCount };
   } catch (error) {
-    throw failureOf(error, session.label);
+    throw failureOf(error, broken ?? session.label);
   }
 };
 

@@ -64,6 +64,11 @@ export class PostgresReader {
     this.#schema = schema;
   }
 
+  /** The name of the database, for messages. */
+  get label(): string {
+    return this.#session.label;
+  }
+
   async begin(sync: SyncId): Promise<Opening> {
     const [, snapshot, positions, floors, identity] = await this.#session.script(
       sql`begin isolation level repeatable read read only`,

@@ -7,14 +7,15 @@
  * they did not exist are looked at again after they have been inserted.
  */
 import { isReplicationError, ReplicationError } from '../../model/errors.ts';
-import { formatRelation, type SyncId } from '../../model/topology.ts';
+import { formatRelation, type RelationId, type SyncId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { lockRows, stageAbsentRows, type StagedVersion } from './apply.ts';
 import type { ApplyContext } from './apply-stage.ts';
+import { decodeShapes, selectShapes } from './capture.ts';
 import { type ContestedRow, contestedRows, decodeContested, type LocalChanges } from './contest.ts';
 import { type SegmentNumber, segmentNumbers } from './delta.ts';
-import { readFingerprints } from './fingerprint.ts';
+import { decodeFingerprints, selectFingerprints } from './fingerprint.ts';
 import { readInterleaved } from './interleave.ts';
 import { movePosition, type Position, type Snapshot } from './position.ts';
 import { tableAltered } from './reader.ts';
@@ -27,6 +28,14 @@ export interface WriterOptions {
   readonly schema: string;
   /** Applications write this database too. */
   readonly hasWriters: boolean;
+}
+
+/** A table that a round has written, as its catalogue had it. */
+export interface WrittenTable {
+  readonly id: RelationId;
+  readonly table: Table;
+  /** The shape of its deltas; null where nothing captures it. */
+  readonly shape: number | null;
 }
 
 /** How long a round waits for a lock before it gives way: less than `deadlock_timeout`, so we are the victim, not they. */
@@ -169,15 +178,23 @@ export class PostgresWriter {
   }
 
   /**
-   * The tables and the types inside them are still what the rows were staged for. Last before the commit: from our first
-   * write on nobody makes a trigger.
+   * The tables and the types inside them are still what the rows were staged for, and captured as it was known when it was
+   * decided what to note. Last before the commit: from our first write on nobody makes a trigger.
    * @throws ReplicationError `table_altered`
    */
-  async checkUnaltered(tables: readonly Table[]): Promise<void> {
-    const oids = tables.map(({ oid }) => oid);
-    const now = await readFingerprints(this.#session, this.#schema, oids);
-    const altered = tables.find(({ oid, fingerprint }) => now.get(oid)?.table !== fingerprint);
-    if (altered !== undefined) throw tableAltered(altered);
+  async checkUnaltered(tables: readonly WrittenTable[]): Promise<void> {
+    const oids = tables.map(({ table }) => table.oid);
+    const [found = [], captured = []] = await this.#session.script(
+      selectFingerprints(this.#schema, oids),
+      selectShapes(this.#schema),
+    );
+    const now = decodeFingerprints(found);
+    const shapes = decodeShapes(captured);
+    const altered = tables.find(
+      ({ id, table, shape }) =>
+        now.get(table.oid)?.table !== table.fingerprint || (shapes.get(id) ?? null) !== shape,
+    );
+    if (altered !== undefined) throw tableAltered(altered.table);
   }
 
   async commit(): Promise<void> {

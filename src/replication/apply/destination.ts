@@ -79,7 +79,9 @@ const fillEmptyTable = async ({ writer, delivery, table, report }: TableLoad): P
   const isOpen = isOnlyWriter && others.length === 0 && plan.fitsTableDirectly;
   if (only?.base !== copyVersion || !isOpen || !(await writer.isEmpty(plan))) return null;
   const rows = (): Readable => only.source.reader.wholeTable(only.table, plan);
-  return only.source.reader.inTurn(() => fillTable(writer.session, plan, { rows, onBytes: report }));
+  return only.source.reader.inTurn(() =>
+    fillTable(writer.session, plan, { rows, sender: only.source.reader.label, onBytes: report }),
+  );
 };
 
 /** Fills the stage of a table from all its streams. */
@@ -106,7 +108,7 @@ const loadStream = async (
   };
   const { reader } = stream.source;
   const rows = (): Readable => reader.rows(request);
-  await reader.inTurn(() => fillStage(writer.session, plan, { rows, onBytes: report }));
+  await reader.inTurn(() => fillStage(writer.session, plan, { rows, sender: reader.label, onBytes: report }));
   if (base !== null)
     await writer.stageAbsentRows(plan, plan.hasVersions ? absentVersion(stream, base) : null);
 };
@@ -147,7 +149,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
       };
     }
     await writer.advanceSequences(sequences);
-    await writer.checkUnaltered(delivery.tables.map(({ plan }) => plan.table));
+    await writer.checkUnaltered(delivery.tables.map(({ written }) => written));
     await writer.commit();
     return total;
   } catch (error) {

@@ -74,13 +74,13 @@ const refuseAborted = ({ context, table }: Settling, { conflicts }: Decisions): 
 
 const circumstancesOf = (
   { sync }: RoundContext,
-  { tables }: Delivery,
-  table: TableDelivery,
+  { newestAt }: Delivery,
+  { plan }: TableDelivery,
 ): Omit<Circumstances, 'key'> => ({
   sources: sourcesOf(sync).map(({ database }) => database.name),
   newestAt: {
-    inTable: (origin) => table.newestAt.get(origin) ?? null,
-    inSync: (origin) => newestOf(tables.flatMap(({ newestAt }) => newestAt.get(origin) ?? [])),
+    inTable: (origin) => newestAt.get(plan.id)?.get(origin) ?? null,
+    inSync: (origin) => newestOf([...newestAt.values()].flatMap((table) => table.get(origin) ?? [])),
   },
 });
 

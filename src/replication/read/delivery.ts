@@ -36,13 +36,13 @@ export interface RowStream {
 
 export interface TableDelivery {
   readonly plan: StagePlan;
+  /** As the written database has it. */
+  readonly written: CatalogTable;
   readonly streams: readonly RowStream[];
   /** What is noted of what is written; null: nothing. */
   readonly noting: Noting | null;
   /** What the written database holds and another source may not know; null where it has no changes of its own by its role. */
   readonly local: LocalChanges | null;
-  /** By source: when the newest change of the table was made that a reader may not know, microseconds since 1970. */
-  readonly newestAt: ReadonlyMap<DatabaseId, bigint>;
   /** Skip the whole table if it has rows already: `onetimecopy=2`. */
   readonly onlyIfEmpty: boolean;
 }
@@ -57,12 +57,16 @@ export interface Delivery {
   readonly nextPositions: readonly Position[];
   readonly positions: readonly Position[];
   readonly changeCount: number;
+  /** When the newest change was made that a reader may not know, by table and source; microseconds since 1970. */
+  readonly newestAt: NewestChanges;
   /** There is nothing to do, but so much to pass over that it is worth moving the positions. */
   readonly isOverdue: boolean;
 }
 
 /** Deltas that are passed over in each round until a position moves; that costs a commit. */
 const skippedMax = 1_000;
+
+type NewestChanges = ReadonlyMap<RelationId, ReadonlyMap<DatabaseId, bigint>>;
 
 interface PlanOptions {
   readonly sync: SyncDefinition;
@@ -109,6 +113,7 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
       isRenewed: isCopy || startsAnew,
     }),
     changeCount: all.reduce((sum, { changeCount }) => sum + changeCount, 0),
+    newestAt: newestChanges(sync, own === null ? read : [...read, own]),
     isOverdue: all.reduce((sum, { skippedCount }) => sum + skippedCount, 0) > skippedMax,
   };
 };
@@ -242,14 +247,17 @@ const planTable = (input: {
   return [
     {
       plan,
+      written: target,
       noting,
       streams: senders.map((sender) => planStream(options, id, sender, copied)),
       local: own === null ? null : localChanges(options, id, own),
       onlyIfEmpty: copied !== null && sync.onetimecopy === 2,
-      newestAt: newestAtOf(own === null ? read : [...read, own], id),
     },
   ];
 };
+
+const newestChanges = ({ relations }: SyncDefinition, read: readonly SourceChanges[]): NewestChanges =>
+  new Map(relations.map(({ id }) => [id, newestAtOf(read, id)]));
 
 const newestAtOf = (read: readonly SourceChanges[], id: RelationId): ReadonlyMap<DatabaseId, bigint> =>
   new Map(
