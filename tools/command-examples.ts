@@ -39,4 +39,5 @@ export const commandExamples: Readonly<Record<string, string>> = {
   pause: 'tahr pause shop',
   resume: 'tahr resume shop',
   conflicts: 'tahr conflicts shop 50 --verbose',
+  decide: 'tahr decide 36372d3a B',
 };

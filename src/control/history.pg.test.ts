@@ -252,7 +252,9 @@ test('a conflict that two databases report is kept once, with both names', async
     if (database === undefined) continue;
     await shop.store.transaction((db) => appendConflicts(db, { database, conflicts: [conflict] }));
   }
-  const listed = await shop.store.transaction((db) => listConflicts(db, { syncId: null, limit: 10, isUndecided: false }));
+  const listed = await shop.store.transaction((db) =>
+    listConflicts(db, { syncId: null, limit: 10, isUndecided: false }),
+  );
   expect(listed).toEqual([
     {
       id: conflict.id,
@@ -299,7 +301,11 @@ test('the conflict log outlives the sync, until it is purged', async () => {
   const conflicts = [conflictOf(shop.syncId, shop.t, shop.a)];
   const database = shop.sync.members[0]?.database.name;
   const count = async () =>
-    (await shop.store.transaction((db) => listConflicts(db, { syncId: shop.syncId, limit: 10, isUndecided: false }))).length;
+    (
+      await shop.store.transaction((db) =>
+        listConflicts(db, { syncId: shop.syncId, limit: 10, isUndecided: false }),
+      )
+    ).length;
   await shop.store.transaction(async (db) => {
     if (database !== undefined) await appendConflicts(db, { database, conflicts });
     await removeSync(db, 'orders');

@@ -167,6 +167,13 @@ export const errorCatalogue = {
     action:
       'Do what the message says, take the sequence out of the relgroup, or use `tahr update sync NAME sequence=highest`.',
   },
+  changes_stop: {
+    retry: 'manual',
+    meaning:
+      'A note, not a failure: one sync brings changes to a database, another one reads that database, and the changes go no further, because makedelta is off.',
+    action:
+      'If they are to go on: `tahr update db NAME makedelta=on`, or `tahr update table NAME makedelta=on`. What was brought before stays where it is; docs/cascading.md tells how to bring it along. If not, there is nothing to do.',
+  },
   row_security_active: {
     retry: 'manual',
     meaning: 'Row-level security would hide rows from the role, and hidden rows would look deleted.',

@@ -11,10 +11,10 @@ type Name = (typeof names)[number];
 
 interface Chain {
   readonly installation: Installation;
-  write(statements: string): Promise<void>;
-  rows(name: Name): Promise<string[]>;
+  readonly write: (statements: string) => Promise<void>;
+  readonly rows: (name: Name) => Promise<string[]>;
   /** Waits until a database has these rows. */
-  eventually(name: Name, rows: readonly string[]): Promise<void>;
+  readonly eventually: (name: Name, rows: readonly string[]) => Promise<void>;
 }
 
 const createChain = async (): Promise<Chain> => {
@@ -50,7 +50,7 @@ const createChain = async (): Promise<Chain> => {
 const insert = (id: number): string => `insert into public.items values (${id}, 'x')`;
 
 test('a change goes from A over B to C by itself', async () => {
-  const { installation, write, eventually } = await createChain();
+  const { installation, write, eventually, rows } = await createChain();
   await installation.ok('update', 'db', 'B', 'makedelta=on');
   await installation.ok('add', 'sync', 'first', 'tables=items', 'dbs=A:source,B:target');
   await installation.ok('add', 'sync', 'second', 'tables=items', 'dbs=B:source,C:target');
@@ -60,6 +60,7 @@ test('a change goes from A over B to C by itself', async () => {
   // The watch of B has nothing else to do by now: it waits until it is told.
   await write('delete from public.items');
   await eventually('C', []);
+  expect(await rows('B')).toEqual([]);
 });
 
 test('makedelta takes effect with the next round, for a database and for a table', async () => {
@@ -85,7 +86,7 @@ test('makedelta takes effect with the next round, for a database and for a table
 });
 
 test('a sync that is added while the daemon runs gets what an earlier one brings', async () => {
-  const { installation, write, eventually } = await createChain();
+  const { installation, write, eventually, rows } = await createChain();
   await installation.ok('update', 'db', 'B', 'makedelta=on');
   await installation.ok('add', 'sync', 'first', 'tables=items', 'dbs=A:source,B:target');
   startDaemon(installation.control);
@@ -94,6 +95,23 @@ test('a sync that is added while the daemon runs gets what an earlier one brings
   await installation.ok('add', 'sync', 'second', 'tables=items', 'dbs=B:source,C:target');
   await write(insert(2));
   await eventually('C', ['(2,x)']);
+  expect(await rows('B')).toEqual(['(1,x)', '(2,x)']);
+});
+
+test('a chain that ends in the middle is told of when it is made, and by validate', async () => {
+  const { installation } = await createChain();
+  await installation.ok('add', 'sync', 'first', 'tables=items', 'dbs=A:source,B:target');
+  const note =
+    'Note: B does not hand on to C by sync "second" what sync "first" brings to public.items: makedelta is off there.';
+  expect(await installation.ok('add', 'sync', 'second', 'tables=items', 'dbs=B:source,C:target')).toContain(
+    note,
+  );
+  expect(await installation.tahr('validate', 'first')).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining(note),
+  });
+  await installation.ok('update', 'db', 'B', 'makedelta=on');
+  expect(await installation.tahr('validate', 'all')).toMatchObject({ code: 0, stderr: '' });
 });
 
 /** A command that changes settings does not wait for the daemon; a kick that comes after it is answered after it. */

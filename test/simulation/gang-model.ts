@@ -45,19 +45,17 @@ interface Source {
 }
 
 /** The rules that can be taken out. */
-export const rules = [
+export type Rule =
   /** Every version that is applied is noted where it arrives, not only those that met an own change. */
-  'notesAll',
+  | 'notesAll'
   /** A choice between contenders is noted on every database that made it, also where its own version won. */
-  'notesChoices',
+  | 'notesChoices'
   /** What is known of a source that is away is taken over from those that are present. */
-  'inheritsPositions',
+  | 'inheritsPositions'
   /** A target forgets what it knew of a source that is away when those that it reads know less. */
-  'forgetsWhatOthersLack',
+  | 'forgetsWhatOthersLack'
   /** A target also looks at what the sources have not settled among themselves. */
-  'looksAtUnsettled',
-] as const;
-export type Rule = (typeof rules)[number];
+  | 'looksAtUnsettled';
 
 export interface Findings {
   readonly isEqual: boolean;

@@ -6,7 +6,7 @@ import { sourceNames } from './gang-model.ts';
 type Choice = (random: () => number) => Preference;
 
 /** An order of the databases that is another one in each round: what `latest_table` may amount to. */
-export const anyOrder =
+const anyOrder =
   (sources: readonly DatabaseName[]): Choice =>
   (random) => {
     const order = sources.map((name) => ({ name, place: random() })).sort((a, b) => a.place - b.place);

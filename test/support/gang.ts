@@ -38,6 +38,8 @@ export interface Gang
   update(changes: Partial<SyncDefinition>): Promise<void>;
   /** As a daemon that has not heard of a change yet: rounds go on with this sync, and nothing is installed. */
   pretend(sync: SyncDefinition): void;
+  /** From now on this much time passes between the snapshots of a round and its first write. */
+  delay(ms: number): void;
   /** As after a restart: with new connections, and nothing known of positions. */
   reconnect(): Promise<void>;
 }
@@ -87,6 +89,9 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     },
     pretend(other) {
       rounds.sync = other;
+    },
+    delay(ms) {
+      rounds.delayMs = ms;
     },
     async reconnect() {
       rounds.forget();

@@ -21,7 +21,7 @@ interface NetworkOptions extends SiteOptions {
 }
 
 /** A delta as another sync finds it on a database. */
-export interface NotedDelta {
+interface NotedDelta {
   /** Null where an application of this database made the change. */
   readonly author: string | null;
   readonly cascades: string | null;
@@ -37,11 +37,11 @@ export interface Network extends Applications, AsyncDisposable {
   /** All deltas of a table on a database, in their order; truncations are among them. */
   deltas(name: string, table: string): Promise<NotedDelta[]>;
   /** A sync over the databases that there are already. */
-  add(
+  readonly add: (
     name: string,
     roles: Readonly<Record<string, Role>>,
     options?: Partial<SyncDefinition>,
-  ): Promise<SyncRounds>;
+  ) => Promise<SyncRounds>;
 }
 
 export const createNetwork = async (options: NetworkOptions): Promise<Network> => {

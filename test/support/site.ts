@@ -27,10 +27,10 @@ interface TestServer {
 /** What an application does on the databases. */
 export interface Applications {
   /** A session of the application on a database. */
-  on(name: string): Session;
-  run(name: string, statements: string): Promise<void>;
+  readonly on: (name: string) => Session;
+  readonly run: (name: string, statements: string) => Promise<void>;
   /** The rows of a table, as text. */
-  rows(name: string, table: string | RelationName): Promise<string[]>;
+  readonly rows: (name: string, table: string | RelationName) => Promise<string[]>;
 }
 
 export interface Site extends Applications, AsyncDisposable {
@@ -38,7 +38,7 @@ export interface Site extends Applications, AsyncDisposable {
   readonly databases: ReadonlyMap<string, Database>;
   /** The oldest server's, as `server_version_num`. */
   readonly oldestVersion: number;
-  borrow(id: DatabaseId): Promise<Lease>;
+  readonly borrow: (id: DatabaseId) => Promise<Lease>;
   /** New pools, and new sessions where the old ones are broken. */
   reconnect(): Promise<void>;
 }

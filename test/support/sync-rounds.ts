@@ -1,4 +1,5 @@
 /** The rounds of one sync over the databases of a test: they run when the test says so. */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Database, Member, Role, SyncDefinition } from '../../src/model/topology.ts';
 import { connect } from '../../src/pg/conninfo.ts';
 import { type DatabasePreview, type PreviewContext, previewRound } from '../../src/replication/preview.ts';
@@ -7,19 +8,21 @@ import { type DatabaseOutcome, emptyMemory, runRound } from '../../src/replicati
 import { installSync } from '../../src/setup/install.ts';
 import type { Site } from './site.ts';
 
-export type Outcomes = Record<string, DatabaseOutcome>;
+type Outcomes = Record<string, DatabaseOutcome>;
 
 export interface SyncRounds {
+  /** May be set: how much time passes between the snapshots of a round and its first write. */
+  delayMs: number;
   /** May be set: rounds go on with another definition, and nothing is installed. */
   sync: SyncDefinition;
   /** Installs the sync as it is now. */
   install(): Promise<void>;
   /** One round that writes these databases (all of the sync's sources when left out). */
-  round(...written: string[]): Promise<Outcomes>;
+  readonly round: (...written: string[]) => Promise<Outcomes>;
   /** One round while only these sources are there, of which `written` (all of them when left out) get their commits through. */
-  roundOf(present: readonly string[], written?: readonly string[]): Promise<Outcomes>;
+  readonly roundOf: (present: readonly string[], written?: readonly string[]) => Promise<Outcomes>;
   /** What the next round would do that writes these databases (all of the sync's sources when left out). */
-  preview(...written: string[]): Promise<DatabasePreview[]>;
+  readonly preview: (...written: string[]) => Promise<DatabasePreview[]>;
   /** A round in every lane. @returns true if all were empty @throws what a database failed with */
   lap(): Promise<boolean>;
   /** Nothing is known of positions any more. */
@@ -31,10 +34,10 @@ const schema = 'tahr';
 /** @param installation the same for all syncs of a site */
 export const createSyncRounds = (site: Site, first: SyncDefinition, installation: string): SyncRounds => {
   const memory = emptyMemory();
-  const { members } = first;
-  const sourceNames = namesOf(members, 'source');
+  const members = (): readonly Member[] => rounds.sync.members;
+  const sourceNames = (): string[] => namesOf(members(), 'source');
   const memberOf = (name: string): Member => {
-    const member = members.find(({ database }) => database.name === name);
+    const member = members().find(({ database }) => database.name === name);
     if (member === undefined) throw new Error(`no database ${name}`);
     return member;
   };
@@ -46,16 +49,17 @@ export const createSyncRounds = (site: Site, first: SyncDefinition, installation
     borrow: site.borrow,
     catalogOf: async (id) => {
       await using lease = await site.borrow(id);
-      return readCatalog(lease.session, {
+      return await readCatalog(lease.session, {
         schema,
         relations: rounds.sync.relations,
         oldestVersion: site.oldestVersion,
-        isSource: members.some(({ database, role }) => database.id === id && role === 'source'),
+        isSource: members().some(({ database, role }) => database.id === id && role === 'source'),
       });
     },
   });
   const rounds: SyncRounds = {
     sync: first,
+    delayMs: 0,
     async install() {
       await installSync({
         definition: rounds.sync,
@@ -66,22 +70,30 @@ export const createSyncRounds = (site: Site, first: SyncDefinition, installation
         signal: new AbortController().signal,
       });
     },
-    round: (...written) => rounds.roundOf(sourceNames, written.length === 0 ? sourceNames : written),
+    round: (...written) => rounds.roundOf(sourceNames(), written.length === 0 ? sourceNames() : written),
     async roundOf(present, written = present) {
-      const context = { ...surroundings(present, written), memory, onProgress: () => undefined };
+      let borrowed = 0;
+      // A round opens all its sources before it asks for a connection to write with.
+      const borrow: PreviewContext['borrow'] = async (id) => {
+        borrowed += 1;
+        if (borrowed > present.length) await wait(rounds.delayMs);
+        return site.borrow(id);
+      };
+      const around = surroundings(present, written);
+      const context = { ...around, borrow, memory, onProgress: () => undefined };
       const outcome = await runRound(context);
       return Object.fromEntries(
         [...outcome].map(([id, result]) => [
-          members.find(({ database }) => database.id === id)?.database.name ?? '',
+          members().find(({ database }) => database.id === id)?.database.name ?? '',
           result,
         ]),
       );
     },
     preview: (...written) =>
-      previewRound(surroundings(sourceNames, written.length === 0 ? sourceNames : written)),
+      previewRound(surroundings(sourceNames(), written.length === 0 ? sourceNames() : written)),
     async lap() {
       let isQuiet = true;
-      for (const lane of lanesOf(members))
+      for (const lane of lanesOf(members()))
         for (const result of Object.values(await rounds.round(...lane))) {
           if (result.kind === 'bad') throw result.error;
           isQuiet &&= result.kind === 'empty';

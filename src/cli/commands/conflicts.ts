@@ -40,17 +40,12 @@ export const conflicts = command({
   },
 });
 
-const conflictJson = ({
-  versions,
-  decidedAt,
-  syncId: _,
-  relationId: __,
-  ...conflict
-}: StoredConflict): Record<string, unknown> => ({
-  ...conflict,
-  decidedAt: new Date(decidedAt).toISOString(),
-  versions: JSON.parse(versions) as unknown,
-});
+const conflictJson = (conflict: StoredConflict): Record<string, unknown> => {
+  const { id, sync, schema, relation, key, kind, winner, strategy, recordedOn } = conflict;
+  const decidedAt = new Date(conflict.decidedAt).toISOString();
+  const versions = JSON.parse(conflict.versions) as unknown;
+  return { id, sync, schema, relation, key, kind, winner, strategy, decidedAt, recordedOn, versions };
+};
 
 const titles = ['Id', 'Time', 'Sync', 'Table', 'Key', 'Kind', 'Winner', 'Strategy'].map((title) => ({
   title,

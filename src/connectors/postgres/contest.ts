@@ -5,7 +5,7 @@
  * On a database with writers of its own they run after the rows have been locked, so its changes are seen as
  * they are at the moment of writing, not as of a snapshot that is older.
  */
-import type { DatabaseId, SyncId } from '../../model/topology.ts';
+import type { DatabaseId } from '../../model/topology.ts';
 import type { Row } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { keyText, rowDiffers, sameRow } from './apply.ts';

@@ -14,7 +14,7 @@ import {
   type RelationName,
   type SyncId,
 } from '../../model/topology.ts';
-import type { Row, Session } from '../../pg/session.ts';
+import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { decodeFloors, selectFloors } from './consumer.ts';
 import { type BaseVersion, knowersOfBase } from './base-version.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../connectors/postgres/notes.ts';
 import { copyVersion } from '../../connectors/postgres/base-version.ts';
 import type { PostgresWriter } from '../../connectors/postgres/writer.ts';
-import { type DatabaseId, formatRelation, sources as sourcesOf } from '../../model/topology.ts';
+import { formatRelation, sources as sourcesOf } from '../../model/topology.ts';
 import type { Sql } from '../../pg/sql.ts';
 import { type Circumstances, parseStrategy, type Strategy } from '../plan/strategy.ts';
 import type { Delivery, TableDelivery } from '../read/delivery.ts';

@@ -16,10 +16,12 @@ const version = (index: number, atMicros: number, xid = 1): RowVersion => ({
 const [olderOfA, newerOfB] = [version(0, 10), version(1, 20)];
 
 const unknown = (): bigint | null => null;
-const times = (...list: (number | null)[]) => (origin: DatabaseId): bigint | null => {
-  const at = list[origin - 1] ?? null;
-  return at === null ? null : BigInt(at);
-};
+const times =
+  (...list: (number | null)[]) =>
+  (origin: DatabaseId): bigint | null => {
+    const at = list[origin - 1] ?? null;
+    return at === null ? null : BigInt(at);
+  };
 
 const winner = (text: string, circumstances: Partial<Circumstances> = {}): DatabaseName => {
   const prefers = preferenceOf(parseStrategy(text, names), {
@@ -40,7 +42,9 @@ describe('a strategy', () => {
   it('of the latest table looks at the newest change of the table on each database', () => {
     const newestAt = { inTable: times(99, 50), inSync: times(1, 2) };
     expect(winner('bucardo_latest_table', { newestAt })).toBe('A');
-    expect(winner('bucardo_latest_table', { newestAt: { inTable: times(null, 50), inSync: unknown } })).toBe('B');
+    expect(winner('bucardo_latest_table', { newestAt: { inTable: times(null, 50), inSync: unknown } })).toBe(
+      'B',
+    );
   });
 
   it('of the latest over all tables looks at the newest change of the sync on each database', () => {
@@ -77,7 +81,16 @@ describe('parseStrategy', () => {
   };
 
   it('knows every strategy with and without the prefix, and stores one name', () => {
-    for (const name of ['latest', 'latest_table', 'latest_all_tables', 'source', 'target', 'random', 'skip', 'abort']) {
+    for (const name of [
+      'latest',
+      'latest_table',
+      'latest_all_tables',
+      'source',
+      'target',
+      'random',
+      'skip',
+      'abort',
+    ]) {
       expect(formatStrategy(parseStrategy(name, names))).toBe(`bucardo_${name}`);
       expect(formatStrategy(parseStrategy(`bucardo_${name}`, names))).toBe(`bucardo_${name}`);
     }

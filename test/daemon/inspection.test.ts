@@ -1,0 +1,45 @@
+/** A look at the next rounds while a daemon works, and one that is cut off. */
+import { expect, test, vi } from 'vitest';
+import { inspectSync } from '../../src/daemon/inspection.ts';
+import { sql } from '../../src/pg/sql.ts';
+import { createInstallation } from './installation.ts';
+
+const shopOptions = {
+  roles: { A: 'source', B: 'source', C: 'target' },
+  schema: 'create table items (id int primary key, name text)',
+  tables: ['items'],
+} as const;
+
+test('a daemon goes on without a failure while its sync is inspected', async () => {
+  const shop = await createInstallation({ ...shopOptions, sync: { autokick: false } });
+  const daemon = shop.startDaemon();
+  await shop.eventually('A', { state: 'idle' });
+  const { signal } = new AbortController();
+  const inspect = () => inspectSync({ sync: shop.sync, schema: 'tahr', signal });
+  for (let id = 1; id <= 5; id += 1) {
+    await shop.run(id % 2 === 0 ? 'A' : 'B', `insert into items values (${id}, 'x')`);
+    const target = { kind: 'planned', databases: [{ database: 'C', tables: [{ kind: 'rows' }] }] };
+    expect(await inspect()).toMatchObject({ lanes: [{}, { outlook: target }], absent: [] });
+    await Promise.all([inspect(), shop.kick()]);
+  }
+  await shop.equal();
+  expect(await shop.rows('C', 'items')).toHaveLength(5);
+  const levels = daemon.log().match(/"level":"(?:warn|error)"/g);
+  expect(levels).toBeNull();
+});
+
+test('an inspection that waits for a locked table can be cut off', async () => {
+  const shop = await createInstallation(shopOptions);
+  await shop.run('A', `insert into items values (1, 'x')`);
+  await shop.run('A', 'begin; lock table items');
+  const cutting = new AbortController();
+  const { signal } = cutting;
+  const ended = inspectSync({ sync: shop.sync, schema: 'tahr', signal }).catch((error: unknown) => error);
+  const observer = await shop.database('A').session();
+  await vi.waitFor(async () =>
+    expect(await observer.query(sql`select from pg_catalog.pg_locks where not granted`)).not.toEqual([]),
+  );
+  cutting.abort();
+  expect(await ended).toMatchObject({ code: 'interrupted' });
+  await shop.run('A', 'commit');
+});
