@@ -95,7 +95,7 @@ describe('add sync', () => {
   test.each([
     [['tables=item'], 'Need to specify which dbgroup (or list of databases) for this sync.'],
     [['dbs=A,B'], 'Must specify a relgroup (or a list of tables) for this sync.'],
-    [['tables=item', 'dbs=A,B', 'conflict_strategy=bucardo_random'], 'bucardo_random'],
+    [['tables=item', 'dbs=A,B', 'conflict_strategy=bucardo_newest'], 'bucardo_random'],
     [['tables=item', 'dbs=A:source,B', 'conflict_strategy=B A'], 'Unknown conflict_strategy "B A"'],
     [['tables=item', 'dbs=A,B', 'onetimecopy=3'], 'Invalid value "3" for onetimecopy'],
     [['tables=item', 'dbs=A,B', 'checktime=soon'], 'Invalid value "soon" for checktime'],

@@ -210,9 +210,9 @@ describe('table', () => {
     expect(await installation.ok('list', 'tables', 'sales.*')).toBe(
       '1. Table: sales.orders  DB: A  Relgroups: r  Conflict strategy: A B  (makedelta on)\n',
     );
-    const run = await installation.tahr('update', 'table', 'orders', 'conflict_strategy=bucardo_random');
+    const run = await installation.tahr('update', 'table', 'orders', 'conflict_strategy=bucardo_newest');
     expect(run.code).toBe(2);
-    expect(run.stderr).toContain('bucardo_random');
+    expect(run.stderr).toContain('bucardo_newest');
   });
 
   test('all of them are added but partitions, within the schemas that are chosen', async () => {

@@ -3,10 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { addDatabase } from '../../src/control/database.ts';
 import { setDbGroupMembers } from '../../src/control/dbgroup.ts';
-import { findDaemon } from '../../src/control/daemon.ts';
+import { findDaemon, unregisterDaemon } from '../../src/control/daemon.ts';
+import { readSyncStates } from '../../src/control/sync-state.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { createInstallation, type TestInstallation } from './installation.ts';
 
@@ -104,3 +106,62 @@ test('a database that takes connections and never answers delays neither the oth
   expect(code).toBe(0);
   expect(ms).toBeLessThan(8_000);
 });
+
+test('four sources end equal, and lose nothing, when the daemon is killed again and again while all are written to', async () => {
+  const names = ['A', 'B', 'C', 'D'];
+  const shop = await createInstallation({
+    roles: { A: 'source', B: 'source', C: 'source', D: 'source' },
+    schema: 'create table items (id bigint primary key, name text, n int not null default 0)',
+    tables: ['items'],
+  });
+  const writing = new AbortController();
+  const written = new Map<string, number>();
+  const writers = names.map(async (name, index) => {
+    for (let n = 0; !writing.signal.aborted; n += 1) {
+      const own = (index + 1) * 1_000 + (n % 50);
+      await shop.run(name, `${put(own, name)}; ${put(n % 20, name)}`);
+      written.set(name, (written.get(name) ?? 0) + 1);
+      await sleep(5);
+    }
+  });
+  for (let kill = 0; kill < 4; kill += 1) {
+    const child = startProcess(shop);
+    await moves(shop);
+    await sleep(Math.random() * 1_500);
+    await end(child, 'SIGKILL');
+    await forgetDaemon(shop);
+  }
+  writing.abort();
+  await Promise.all(writers);
+  startProcess(shop);
+  await shop.equal(60_000);
+  const sums = await shop.rows('A', 'items');
+  for (const [index, name] of names.entries()) {
+    const own = sums.filter((row) => Math.floor(Number(row.slice(1).split(',')[0]) / 1_000) === index + 1);
+    const changes = own.reduce((sum, row) => sum + Number(row.slice(0, -1).split(',')[2]), 0);
+    expect(changes, `changes of rows that only ${name} writes`).toBe(written.get(name));
+  }
+}, 180_000);
+
+/** Rounds carry something. */
+const moves = async (shop: TestInstallation): Promise<void> => {
+  const total = async (): Promise<number> => {
+    const states = await shop.store.transaction(readSyncStates);
+    return states.reduce((sum, { totals }) => sum + totals.inserted + totals.updated, 0);
+  };
+  const before = await total();
+  await vi.waitFor(async () => expect(await total()).toBeGreaterThan(before), {
+    timeout: 30_000,
+    interval: 50,
+  });
+};
+
+/** A killed daemon cannot give its place back; the next one would wait until it is taken for dead. */
+const forgetDaemon = async (shop: TestInstallation): Promise<void> => {
+  const found = await shop.store.transaction(findDaemon);
+  if (found !== null) await shop.store.transaction((db) => unregisterDaemon(db, found.id));
+};
+
+/** Counts how often the row was written. */
+const put = (id: number, name: string): string =>
+  `insert into items values (${id}, '${name}', 1) on conflict (id) do update set name = excluded.name, n = items.n + 1`;

@@ -1,5 +1,6 @@
 /** Three and more sources on real servers: members away, commits that fail on some of them, the same row changed on several. */
 import { describe, expect, test } from 'vitest';
+import { sql } from '../../src/pg/sql.ts';
 import { createGang, type Gang } from '../support/gang.ts';
 import { put, type Random, randomFrom, someOf, testSeed, writeSomething } from '../support/history.ts';
 
@@ -98,6 +99,50 @@ const playHistory = async (history: History, stepCount: number): Promise<void> =
     }
   }
 };
+
+describe('a truncation', () => {
+  test('on two sources empties the table on all, but for what came after the later one', async () => {
+    await using gang = await gangOf(three);
+    for (const [index, name] of ['A', 'B', 'C'].entries()) await gang.run(name, put(index + 1, `of ${name}`));
+    await gang.settle();
+    await gang.run('C', put(3, 'changed before both'));
+    await gang.run('A', `truncate items; ${put(4, 'after the first')}`);
+    await gang.run('B', `truncate items; ${put(5, 'after the second')}`);
+    await gang.run('C', put(6, 'after both'));
+    await gang.expectEqual();
+    expect(await gang.rows('A', 'items')).toEqual(['(5,"after the second")', '(6,"after both")']);
+  });
+
+  test('that reached one of two is not undone by what the other still has', async () => {
+    await using gang = await gangOf(three);
+    await gang.run('A', `${put(1, 'old')}; ${put(2, 'old')}`);
+    await gang.settle();
+    await gang.run('A', 'truncate items');
+    await gang.roundOf(['A', 'B', 'C'], ['B']);
+    await gang.run('B', put(2, 'after'));
+    await gang.expectEqual();
+    expect(await gang.rows('C', 'items')).toEqual(['(2,after)']);
+  });
+});
+
+test('positions move past what need not be read, so that it does not pile up', async () => {
+  await using gang = await gangOf(three);
+  const positionInB = async (): Promise<string | null | undefined> => {
+    const [row] = await gang
+      .on('A')
+      .query(sql`select pos::text from tahr.position where source = 2 order by seq desc limit 1`);
+    return row?.['pos'];
+  };
+  await gang.run('A', put(1, 'of A'));
+  await gang.settle();
+  const before = await positionInB();
+  await gang.run('A', `insert into items select n, 'of A' from generate_series(2, 400) n`);
+  await gang.settle();
+  expect(await positionInB()).toBe(before);
+  await gang.run('A', `insert into items select n, 'of A' from generate_series(401, 1100) n`);
+  await gang.settle();
+  expect(await positionInB()).not.toBe(before);
+});
 
 describe('random histories of writes, members away and commits on some only', () => {
   for (const [sourceCount, strategy] of [

@@ -20,7 +20,8 @@ import {
   type SyncDefinition,
 } from '../../model/topology.ts';
 import type { Catalog, CatalogTable } from './catalog.ts';
-import { inheritedPosition, knowledgeOf, passingOf, peersOf, unknownSince } from './knowledge.ts';
+import { knowledgeOf, passingOf, peersOf, unknownSince } from './knowledge.ts';
+import { nextPositions } from './next-positions.ts';
 import { assertNotable, notingOf } from './noting.ts';
 import { type OpenSource, positionLost, positionProblem } from './source.ts';
 import { settleAll } from '../settle.ts';
@@ -108,8 +109,10 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
     isCopy,
     startsAnew,
     positions,
-    nextPositions: nextPositions(options, {
-      heir: isReplaced ? copied : null,
+    nextPositions: nextPositions(positions, {
+      sync,
+      sources: options.sources,
+      heir: isReplaced ? (copied?.source ?? null) : null,
       isRenewed: isCopy || startsAnew,
     }),
     changeCount: all.reduce((sum, { changeCount }) => sum + changeCount, 0),
@@ -316,54 +319,4 @@ const tableOf = (source: OpenSource, id: RelationId): CatalogTable & { readonly 
   if (table === undefined || table.shape === null)
     throw new Error(`relation ${id} is not captured on ${source.database.name}`);
   return { ...table, shape: table.shape };
-};
-
-/**
- * Every source that is present has been read up to its snapshot. Of one that is away the database knows what those that it
- * has read know, and no more than that: a target that had read further may have been written over with what they hold.
- */
-const nextPositions = (
-  options: PlanOptions,
-  { heir, isRenewed }: { readonly heir: SourceChanges | null; readonly isRenewed: boolean },
-): Position[] =>
-  options.positions.map((position) => {
-    const { sources } = options;
-    if (heir !== null && heir.source.database.id !== position.source)
-      return replacedPosition(options, heir, position);
-    const source = sources.find(({ database }) => database.id === position.source);
-    if (source !== undefined) return readUpTo(options, source, position);
-    const absent = positionOfAbsent(options, position);
-    return isRenewed
-      ? { ...absent, seq: position.seq + 1n, copyGeneration: options.sync.copyGeneration }
-      : absent;
-  });
-
-const readUpTo = ({ sync }: PlanOptions, source: OpenSource, position: Position): Position => {
-  const { systemIdentifier, timeline, databaseOid, incarnation } = source.lineage;
-  return {
-    source: position.source,
-    seq: position.seq + 1n,
-    snapshot: source.opening.snapshot,
-    lineage: { systemIdentifier, timeline, databaseOid, incarnation },
-    copyGeneration: sync.copyGeneration,
-  };
-};
-
-const positionOfAbsent = ({ sources }: PlanOptions, position: Position): Position => {
-  const inherited = inheritedPosition(position, sources);
-  if (inherited === null || inherited.snapshot === position.snapshot) return position;
-  const { snapshot, lineage } = inherited;
-  return { ...position, seq: position.seq + 1n, snapshot, lineage };
-};
-
-/** A database that was replaced by a copy knows of the other sources what the copied one knew. */
-const replacedPosition = ({ sync }: PlanOptions, { source }: SourceChanges, own: Position): Position => {
-  const known = source.opening.positions.find((position) => position.source === own.source);
-  // The database itself is a source that the copied one reads: it has no position in itself.
-  if (known !== undefined && known.copyGeneration === sync.copyGeneration)
-    return { ...known, seq: own.seq + 1n };
-  throw new ReplicationError('given_way', {
-    message: `The copy of ${source.database.name} waits until ${source.database.name} itself has begun anew.`,
-    facts: { source: source.database.name },
-  });
 };

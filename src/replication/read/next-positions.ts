@@ -1,0 +1,60 @@
+/** The positions that a database will have after a round, if its transaction commits. */
+import type { Position } from '../../connectors/postgres/position.ts';
+import { ReplicationError } from '../../model/errors.ts';
+import type { SyncDefinition } from '../../model/topology.ts';
+import { inheritedPosition } from './knowledge.ts';
+import type { OpenSource } from './source.ts';
+
+interface Reading {
+  readonly sync: SyncDefinition;
+  /** All that take part. */
+  readonly sources: readonly OpenSource[];
+  /** The source by whose rows the database is replaced; null for none. */
+  readonly heir: OpenSource | null;
+  /** The copy that was asked for is made, or taken note of. */
+  readonly isRenewed: boolean;
+}
+
+/**
+ * Every source that is present has been read up to its snapshot. Of one that is away the database knows what those that it
+ * has read know, and no more than that: a target that had read further may have been written over with what they hold.
+ * @returns those that do not move as the same objects
+ */
+export const nextPositions = (positions: readonly Position[], reading: Reading): Position[] =>
+  positions.map((position) => {
+    const { sync, sources, heir, isRenewed } = reading;
+    if (heir !== null && heir.database.id !== position.source) return replaced(position, heir, sync);
+    const source = sources.find(({ database }) => database.id === position.source);
+    if (source !== undefined) return readUpTo(position, source, sync);
+    const absent = ofAbsent(position, sources);
+    return isRenewed ? { ...absent, seq: position.seq + 1n, copyGeneration: sync.copyGeneration } : absent;
+  });
+
+const readUpTo = (position: Position, source: OpenSource, sync: SyncDefinition): Position => {
+  const { systemIdentifier, timeline, databaseOid, incarnation } = source.lineage;
+  return {
+    source: position.source,
+    seq: position.seq + 1n,
+    snapshot: source.opening.snapshot,
+    lineage: { systemIdentifier, timeline, databaseOid, incarnation },
+    copyGeneration: sync.copyGeneration,
+  };
+};
+
+const ofAbsent = (position: Position, sources: readonly OpenSource[]): Position => {
+  const inherited = inheritedPosition(position, sources);
+  if (inherited === null || inherited.snapshot === position.snapshot) return position;
+  const { snapshot, lineage } = inherited;
+  return { ...position, seq: position.seq + 1n, snapshot, lineage };
+};
+
+/** A database that was replaced by a copy knows of the other sources what the copied one knew. */
+const replaced = (own: Position, heir: OpenSource, sync: SyncDefinition): Position => {
+  const known = heir.opening.positions.find((position) => position.source === own.source);
+  if (known !== undefined && known.copyGeneration === sync.copyGeneration)
+    return { ...known, seq: own.seq + 1n };
+  throw new ReplicationError('given_way', {
+    message: `The copy of ${heir.database.name} waits until ${heir.database.name} itself has begun anew.`,
+    facts: { source: heir.database.name },
+  });
+};
