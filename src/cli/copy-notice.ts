@@ -1,11 +1,22 @@
 /** What a copy that was asked for will do, said before anybody is surprised by it. Pure. */
-import { sources, type SyncDefinition } from '../model/topology.ts';
+import { type Member, sources, type SyncDefinition } from '../model/topology.ts';
 
 /** For the help of `add sync` and `update sync`. */
 export const copyHelp = [
   'onetimecopy=1 copies from the first source to all others: rows that the first source lacks are deleted there.',
   'Changes made since the sync was added are kept, but for those of a source whose position was lost.',
 ].join('\n');
+
+/** Sentences about databases that join a sync which is there already. */
+export const joinNotice = (sync: SyncDefinition, joined: readonly Member[]): string[] => {
+  const first = sources(sync)[0]?.database;
+  if (joined.length === 0 || first === undefined || sync.onetimecopy !== 0) return [];
+  const names = joined.map(({ database }) => database.name).join(', ');
+  return [
+    `${names} ${joined.length === 1 ? 'takes' : 'take'} part from now on; what was there before is not copied.`,
+    `To copy it: \`tahr update sync ${sync.name} onetimecopy=1\` (from ${first.name} to all others; rows that ${first.name} lacks are deleted there).`,
+  ];
+};
 
 /** Sentences about the copy of this sync; none when none was asked for. */
 export const copyNotice = (sync: SyncDefinition): string[] => {

@@ -6,7 +6,7 @@ import type { Db } from '../control/db.ts';
 import { getInstallation } from '../control/installation.ts';
 import { loadSyncDefinitions } from '../control/sync-definition.ts';
 import { ReplicationError } from '../model/errors.ts';
-import type { DatabaseId, RelationName, SyncDefinition } from '../model/topology.ts';
+import type { DatabaseId, Member, RelationName, SyncDefinition } from '../model/topology.ts';
 import { checkCascades } from '../setup/check-cascades.ts';
 import { installSync, type SetupOptions } from '../setup/install.ts';
 import { throwAll } from '../setup/members.ts';
@@ -14,6 +14,7 @@ import { removeSync } from '../setup/remove.ts';
 import { validateSync } from '../setup/validate.ts';
 import { type Aftermath, look, type Say } from './change.ts';
 import type { Context } from './context.ts';
+import { joinNotice } from './copy-notice.ts';
 import { assertStrategies } from './strategy.ts';
 
 interface Reinstallation {
@@ -40,12 +41,18 @@ export const reinstallSyncs = async (
     if (definition === undefined || shapeOf(definition) === shapeOf(old)) continue;
     await install(db, { context, definition, say });
     say(`Installed sync "${definition.name}" again`);
+    for (const line of joinNotice(definition, newcomers(definition, old))) say(`  ${line}`);
     const left = old.members.filter(
       ({ database }) => !definition.members.some((member) => member.database.id === database.id),
     );
     if (left.length > 0) aftermath.whenCommitted(() => uninstall(context, { ...old, members: left }));
   }
 };
+
+const newcomers = (definition: SyncDefinition, old: SyncDefinition): Member[] =>
+  definition.members.filter(
+    ({ database }) => !old.members.some((member) => member.database.id === database.id),
+  );
 
 /** Everything that installation depends on. */
 const shapeOf = ({ members, relations, sequence }: SyncDefinition): string =>

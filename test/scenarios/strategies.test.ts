@@ -95,6 +95,23 @@ describe('bucardo_skip', () => {
     expect(a[0]?.['id']).toBe(b[0]?.['id']);
   });
 
+  test('keeps them apart also when only one of them has noticed, by a change that came late or a commit that failed', async () => {
+    await using gang = await gangWith('bucardo_skip');
+    await gang.run('A', put(1, 'of A'));
+    await gang.run('B', put(1, 'of B'));
+    await gang.roundOf(['A', 'B', 'C'], ['B']);
+    await gang.settle();
+    expect((await rowOne(gang)).slice(0, 2)).toEqual(['(1,"of A")', '(1,"of B")']);
+    const ids = await Promise.all(
+      ['A', 'B', 'C'].map(async (name) => (await gang.conflicts(name)).map(({ id }) => id)),
+    );
+    expect(ids[1]).toHaveLength(1);
+    expect(ids).toEqual([ids[1], ids[1], ids[1]]);
+    await gang.run('A', put(1, 'by hand'));
+    await gang.expectEqual();
+    expect(await rowOne(gang)).toEqual(Array.from({ length: 3 }, () => '(1,"by hand")'));
+  });
+
   test('ends with the next change of the row, which goes everywhere', async () => {
     await using gang = await skipping();
     await gang.run('B', put(1, 'by hand'));

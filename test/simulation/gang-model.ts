@@ -321,6 +321,7 @@ class Model {
       other === content.origin || content.place < (stateIn(opening, other).known[content.origin] ?? 0);
     return {
       holder: idOf(holder),
+      isOpen: false,
       version: {
         origin: idOf(content.origin),
         originName: sourceNames[content.origin] as DatabaseName,

@@ -39,6 +39,11 @@ export const decide = command({
 });
 
 const findOne = async (db: Db, prefix: string): Promise<StoredConflict> => {
+  if (!/^[0-9a-f-]{4,36}$/i.test(prefix))
+    throw usageError(
+      `"${prefix}" is not the beginning of an id.`,
+      'Give at least four characters of the id that `tahr conflicts --undecided` shows.',
+    );
   const [found, another] = await findConflicts(db, prefix.toLowerCase());
   if (found === undefined)
     throw new ReplicationError('not_found', {

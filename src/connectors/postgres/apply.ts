@@ -117,12 +117,12 @@ export const stageAbsentRows = (plan: StagePlan, version: StagedVersion | null):
   const tableKeys = sql.join(
     plan.key.columns.map(({ name, deltaType }) => sql`t.${sql.id(name)}::${sql.verbatim(deltaType)}`),
   );
-  const names = version === null ? sql.empty : sql`src, origin, oxid, at, author, knows,`;
+  const names = version === null ? sql.empty : sql`src, origin, oxid, at, author, is_open, knows,`;
   const values =
     version === null
       ? sql.empty
       : sql`${version.src}::integer, ${version.origin}::integer, ${version.oxid}::xid8, ${version.at}::timestamptz,
-            ${version.author}::integer, ${version.knows},`;
+            ${version.author}::integer, false, ${version.knows},`;
   const fromThere = version === null ? sql`true` : sql`s.src = ${version.src}::integer`;
   return sql`
     insert into ${plan.stage} (${names} ${keys}, present)

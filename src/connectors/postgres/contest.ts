@@ -22,6 +22,8 @@ export interface ContestedVersion {
   readonly xid: bigint;
   readonly atMicros: bigint;
   readonly author: DatabaseId;
+  /** Its holder has seen other versions and has not decided between them and this one. */
+  readonly isOpen: boolean;
   readonly knownBy: readonly DatabaseId[];
 }
 
@@ -49,14 +51,14 @@ export const contestedRows = (
     with held as materialized (${local === null ? noVersions(plan) : localVersions(plan, local)}),
          staged as (${stagedVersions(plan, isSentByMany)})
     select json_agg(json_build_array(v.n, v.holder, v.origin, v.oxid::text,
-                    (extract(epoch from v.at) * 1000000)::bigint::text, v.author, v.knows)) as versions,
+                    (extract(epoch from v.at) * 1000000)::bigint::text, v.author, v.is_open, v.knows)) as versions,
            bool_or(v.differs) as differs, ${isExact ? sql`min(${keyText(plan, sql`v`)})` : sql`''`} as key
       from (
-        select ${keyList(plan.key)}, n, holder, origin, oxid, at, author, knows, differs
+        select ${keyList(plan.key)}, n, holder, origin, oxid, at, author, is_open, knows, differs
           from staged s
          where senders > 1 or exists (select from held h where ${sameKey(plan.key, sql`h`, sql`s`)})
         union all
-        select ${keyList(plan.key)}, null, holder, origin, oxid, at, author, knows, false
+        select ${keyList(plan.key)}, null, holder, origin, oxid, at, author, is_open, knows, false
           from held h
          where exists (select from ${plan.stage} s where ${sameKey(plan.key, sql`s`, sql`h`)})
       ) v
@@ -68,24 +70,24 @@ const stagedVersions = (plan: StagePlan, isSentByMany: boolean): Sql => {
   const exists = isThere(sql`t`);
   const senders = isSentByMany ? sql`count(*) over (partition by ${keyIdentity(plan.key, sql`s`)})` : sql`1`;
   return sql`
-    select ${keyList(plan.key, sql`s`)}, s.n, s.src as holder, s.origin, s.oxid, s.at, s.author, s.knows, ${senders} as senders,
+    select ${keyList(plan.key, sql`s`)}, s.n, s.src as holder, s.origin, s.oxid, s.at, s.author, s.is_open, s.knows, ${senders} as senders,
            (s.present <> ${exists} or (s.present and ${rowDiffers(plan)})) as differs
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}`;
 };
 
 const noVersions = (plan: StagePlan): Sql => sql`
-  select ${keyList(plan.key)}, src as holder, origin, oxid, at, author, knows from ${plan.stage} where false`;
+  select ${keyList(plan.key)}, src as holder, origin, oxid, at, author, is_open, knows from ${plan.stage} where false`;
 
 /** A truncation is a change of every key; of the two, the later one is the version that the row has here. */
 const localVersions = (plan: StagePlan, { scope, truncation }: LocalChanges): Sql => {
-  const columns = sql`${keyList(plan.key)}, ${scope.holder}::integer as holder, origin, oxid, at, author, knows`;
+  const columns = sql`${keyList(plan.key)}, ${scope.holder}::integer as holder, origin, oxid, at, author, is_open, knows`;
   const own = heldVersions(scope, 'all');
   if (truncation === null) return sql`select ${columns} from (${own}) own`;
   const origin = truncation.origin ?? scope.holder;
   const emptied = sql`
     select ${keyList(plan.key, sql`s`)}, ${origin}::integer as origin, ${truncation.xid}::xid8 as oxid,
            ${truncation.at}::timestamptz as at, ${truncation.author ?? scope.holder}::integer as author,
-           ${truncation.seq}::bigint as seq, ${knowersOfBase(scope, truncation)} as knows
+           ${truncation.seq}::bigint as seq, false as is_open, ${knowersOfBase(scope, truncation)} as knows
       from ${plan.stage} s`;
   return sql`
     select ${columns}
@@ -94,19 +96,20 @@ const localVersions = (plan: StagePlan, { scope, truncation }: LocalChanges): Sq
              order by ${keyIdentity(plan.key, sql`e`)}, e.seq desc) newest`;
 };
 
-type WireVersion = [number | null, number, number, string, string, number, number[]];
+type WireVersion = [number | null, number, number, string, string, number, boolean, number[]];
 
 export const decodeContested = (row: Row): ContestedRow => ({
   differs: row['differs'] === 't',
   key: row['key'] ?? '',
   versions: (JSON.parse(row['versions'] ?? '[]') as WireVersion[]).map(
-    ([stageRow, holder, origin, xid, at, author, knownBy]) => ({
+    ([stageRow, holder, origin, xid, at, author, isOpen, knownBy]) => ({
       stageRow,
       holder: holder as DatabaseId,
       origin: origin as DatabaseId,
       xid: BigInt(xid),
       atMicros: BigInt(at),
       author: author as DatabaseId,
+      isOpen,
       knownBy: knownBy as DatabaseId[],
     }),
   ),

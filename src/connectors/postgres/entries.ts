@@ -113,14 +113,14 @@ export const changedKeys = (scope: EntryScope): Sql => {
 };
 
 /**
- * The changed keys with the version that the database holds: `k…, origin, oxid, at, author, seq, knows`.
+ * The changed keys with the version that the database holds: `k…, origin, oxid, at, author, seq, is_open, knows`.
  * @param wanted `sent`: only keys of which an entry goes on; `all`: whatever is in the window
  */
 export const heldVersions = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => {
   const identity = keyIdentity(scope.key, sql`e`);
   const entries = scope.hasRelays ? entriesWithBrought(scope, wanted) : ownEntries(scope);
   return sql`
-    select distinct on (${identity}) ${keyList(scope.key, sql`e`)}, e.origin, e.oxid, e.at, e.author, e.seq,
+    select distinct on (${identity}) ${keyList(scope.key, sql`e`)}, e.origin, e.oxid, e.at, e.author, e.seq, e.is_open,
            ${knowers(scope, { origin: sql`e.origin`, oxid: sql`e.oxid` })} as knows
       from (${entries}) e
      order by ${identity}, e.is_own desc, e.seq desc`;
@@ -133,7 +133,7 @@ const ownEntries = (scope: EntryScope): Sql => {
   return unionOverSegments(
     scope,
     sql`${keyList(scope.key)}, ${scope.holder}::integer as origin, xid as oxid, at, ${author} as author, seq,
-        true as is_own, true as is_sent, null::pg_snapshot as decided`,
+        true as is_own, true as is_sent, false as is_open, null::pg_snapshot as decided`,
     scope.hasRelays ? isOwnChange(scope.sync, scope.exceptAuthor) : sql`relay is null`,
   );
 };
@@ -146,7 +146,7 @@ const entriesWithBrought = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => {
   const brought = unionOverSegments(
     scope,
     sql`${keyList(scope.key)}, (relay).origin, (relay).oxid, at, (relay).author, seq, false as is_own,
-        ${isPassed(scope.passing)} as is_sent, (relay).decided`,
+        ${isPassed(scope.passing)} as is_sent, (relay).is_open, (relay).decided`,
     isBrought(scope.sync),
   );
   const key = sql`partition by ${keyIdentity(scope.key, sql`u`)}`;

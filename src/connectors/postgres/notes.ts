@@ -28,28 +28,33 @@ export interface NotingPlace {
   readonly segment: SegmentNumber;
   /** Own changes that this snapshot sees are behind what is noted. */
   readonly decided: Snapshot;
+  /** The sources of the sync. */
+  readonly origins: readonly DatabaseId[];
 }
 
-/** A version that the database held already, and that was chosen; its key is that of a staged row. */
+/** A version that the database keeps: chosen, or not (`isOpen`). Its key is that of a staged row. */
 export interface KeptVersion {
   readonly stageRow: number;
   readonly origin: DatabaseId;
   readonly xid: bigint;
   readonly atMicros: bigint;
   readonly author: DatabaseId;
+  readonly isOpen: boolean;
 }
 
 /**
  * All that is applied and not noted yet. For the sync itself what is merely copied is no change; for those that read this
- * database it is.
+ * database it is. Of a source that is no member any more nobody says who knows its versions: they are noted while they change
+ * something, or two databases would tell each other of them for ever.
  */
 export const noteApplied = (plan: StagePlan, noting: Noting, place: NotingPlace): Sql => {
   const condition = noting.which === 'changed' ? sql`and ${changes(plan)}` : sql.empty;
-  const isNoted = sql`(s.oxid <> '0'::xid8 or ${cascades(plan, noting)})`;
+  const isKnownOrigin = sql`(s.origin = any (${place.origins}::integer[]) or ${changes(plan)})`;
+  const isNoted = sql`((s.oxid <> '0'::xid8 and ${isKnownOrigin}) or ${cascades(plan, noting)})`;
   return sql`
     ${insertInto(plan, noting, place)}
     select ${plan.id}::integer, ${keyList(plan.key, sql`s`)}, ${nextSeq(place.schema)}, s.at,
-           ${relay(place, stagedVersion, { isVerdict: false, cascades: cascades(plan, noting) })}
+           ${relay(place, stagedVersion, { ...plain, cascades: cascades(plan, noting) })}
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
      where s.fate = ${sql.literal(fates.apply)}::smallint and ${isNoted} ${condition}`;
 };
@@ -64,29 +69,31 @@ export const noteStaged = (
   sql`
     ${insertInto(plan, noting, place)}
     select ${plan.id}::integer, ${keyList(plan.key, sql`s`)}, ${nextSeq(place.schema)}, s.at,
-           ${relay(place, stagedVersion, { isVerdict, cascades: cascades(plan, noting) })}
+           ${relay(place, stagedVersion, { ...plain, isVerdict: sql`${isVerdict}::boolean`, cascades: cascades(plan, noting) })}
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
      where s.n = any (${stageRows}::integer[])`,
   sql`update ${plan.stage} set fate = ${sql.literal(fates.noted)}::smallint where n = any (${stageRows}::integer[])`,
 ];
 
-/** Versions that were chosen and change nothing here. */
+/** Versions that change nothing here. */
 export const noteKept = (
   plan: StagePlan,
   noting: Noting,
   place: NotingPlace,
   kept: readonly KeptVersion[],
 ): Sql => {
-  const column = <T extends number | bigint>(pick: (version: KeptVersion) => T): T[] => kept.map(pick);
+  const column = <T extends string | number | bigint>(pick: (version: KeptVersion) => T): T[] =>
+    kept.map(pick);
   const version = { origin: sql`v.origin`, oxid: sql`v.oxid::text::xid8`, author: sql`v.author` };
   return sql`
     ${insertInto(plan, noting, place)}
     select ${plan.id}::integer, ${keyList(plan.key, sql`s`)}, ${nextSeq(place.schema)},
            timestamptz 'epoch' + v.at_micros * interval '1 microsecond',
-           ${relay(place, version, { isVerdict: true, cascades: sql`false` })}
+           ${relay(place, version, { isVerdict: sql`not v.is_open`, isOpen: sql`v.is_open`, cascades: sql`false` })}
       from unnest(${column((v) => v.stageRow)}::integer[], ${column((v) => v.origin)}::integer[],
                   ${column((v) => v.xid)}::bigint[], ${column((v) => v.atMicros)}::bigint[],
-                  ${column((v) => v.author)}::integer[]) v (stage_row, origin, oxid, at_micros, author)
+                  ${column((v) => v.author)}::integer[], ${column((v) => String(v.isOpen))}::boolean[])
+             v (stage_row, origin, oxid, at_micros, author, is_open)
       join ${plan.stage} s on s.n = v.stage_row`;
 };
 
@@ -108,12 +115,13 @@ export const noteTruncation = (
   const hasEffect = sql`exists (
     select from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
      where ${isApplied} and ${changes(plan)})`;
+  const isMember = place.origins.includes(base.origin ?? holder);
   const isCascading = noting.cascades ? hasEffect : sql`false`;
   return sql`
     insert into ${segmentTable(place.schema, truncationShape, place.segment)} (tbl, seq, at, relay)
     select ${plan.id}::integer, ${nextSeq(place.schema)}, ${base.at}::timestamptz,
-           ${relay(place, version, { isVerdict: false, cascades: isCascading })}
-    ${noting.which === 'changed' ? sql`where ${hasEffect}` : sql.empty}`;
+           ${relay(place, version, { ...plain, cascades: isCascading })}
+    ${noting.which === 'changed' || !isMember ? sql`where ${hasEffect}` : sql.empty}`;
 };
 
 const insertInto = (plan: StagePlan, { shape }: Noting, { schema, segment }: NotingPlace): Sql =>
@@ -125,13 +133,22 @@ interface VersionSql {
   readonly author: Sql;
 }
 
+/** How the version came to be here. */
+interface Manner {
+  readonly isVerdict: Sql;
+  readonly isOpen: Sql;
+  readonly cascades: Sql;
+}
+
+const plain = { isVerdict: sql`false`, isOpen: sql`false` };
+
 const stagedVersion: VersionSql = { origin: sql`s.origin`, oxid: sql`s.oxid`, author: sql`s.author` };
 
 const relay = (
   { schema, sync, decided }: NotingPlace,
   { origin, oxid, author }: VersionSql,
-  { isVerdict, cascades: isCascading }: { readonly isVerdict: boolean; readonly cascades: Sql },
-): Sql => sql`row(${sync}::uuid, ${origin}, ${oxid}, ${decided}::pg_snapshot, ${isVerdict}::boolean,
+  { isVerdict, isOpen, cascades: isCascading }: Manner,
+): Sql => sql`row(${sync}::uuid, ${origin}, ${oxid}, ${decided}::pg_snapshot, ${isVerdict}, ${isOpen},
                   ${author}, ${isCascading})::${sql.id(schema, 'relay')}`;
 
 const changes = (plan: StagePlan): Sql =>

@@ -166,7 +166,7 @@ const selectChangedRows = ({ scope, source, plan }: RowRequest): Sql => {
   const key = scope.key;
   const keys = plan.hasVersions ? heldVersions(scope, 'sent') : changedKeys(scope);
   const version = plan.hasVersions
-    ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.author, d.knows,`
+    ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.author, d.is_open, d.knows,`
     : sql.empty;
   return sql`
     select ${version} ${sql.join(stagedKeys(key, plan).map(({ noted }) => noted))}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
@@ -190,6 +190,7 @@ const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion
            ${either('oxid', sql`${base.xid}::xid8`)},
            ${either('at', sql`${base.at}::timestamptz`)},
            ${either('author', sql`${base.author ?? scope.holder}::integer`)},
+           ${either('is_open', sql`false`)},
            ${either('knows', knowersOfBase(scope, base))},
            ${sql.join(keys)}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
       from ${relationOf(source)} t

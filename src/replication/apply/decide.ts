@@ -14,7 +14,7 @@ export interface Decisions {
   readonly lost: readonly number[];
   /** Staged rows that were chosen among contenders. */
   readonly chosen: readonly number[];
-  /** Versions that the written database held already and that were chosen among contenders. */
+  /** Versions that the written database held already and keeps: chosen among contenders, or because nobody was chosen. */
   readonly kept: readonly KeptVersion[];
   /** Staged rows that go over an own change of the written database which is older, by what their makers knew. */
   readonly met: readonly number[];
@@ -83,13 +83,21 @@ const decideRow = (row: ContestedRow, { strategy, circumstances, names }: Decide
           losers: (isSkipped ? contenders : losers).map(({ contested }) => contested),
         }
       : null;
-  if (isSkipped) return { ...nothing, lost: staged, conflict };
+  if (isSkipped) return { ...nothing, lost: staged, conflict, kept: keptOpen(row.versions, stageRow) };
   const lost = staged.filter((candidate) => candidate !== won.stageRow);
   const isChoice = contenders.length > 1;
   if (won.stageRow === null)
-    return { ...nothing, lost, conflict, kept: isChoice ? [{ ...won, stageRow }] : [] };
+    return { ...nothing, lost, conflict, kept: isChoice ? [{ ...won, stageRow, isOpen: false }] : [] };
   if (isChoice) return { ...nothing, lost, conflict, chosen: [won.stageRow] };
   return { ...nothing, lost, conflict, met: staged.length < row.versions.length ? [won.stageRow] : [] };
+};
+
+/** The own version is noted as kept, unless that was done before and there is nothing new. */
+const keptOpen = (versions: readonly ContestedVersion[], stageRow: number): KeptVersion[] => {
+  const own = versions.find((version) => version.stageRow === null);
+  if (own === undefined) return [];
+  const isNew = versions.some(({ knownBy }) => !knownBy.includes(own.holder));
+  return own.isOpen && !isNew ? [] : [{ ...own, stageRow, isOpen: true }];
 };
 
 /** The versions of conflicts as they are recorded: under an id that is made from them, so the same on every database. */
@@ -120,6 +128,7 @@ const candidatesOf = (
   const candidates = versions.map((contested) => ({
     contested,
     holder: contested.holder,
+    isOpen: contested.isOpen,
     version: {
       origin: contested.origin,
       originName: names.get(contested.origin) ?? (String(contested.origin) as DatabaseName),

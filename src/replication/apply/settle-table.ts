@@ -136,6 +136,7 @@ const placeOf = ({ context, writer, since }: Settling): NotingPlace => ({
   sync: context.sync.id,
   segment: writer.segment,
   decided: since,
+  origins: sourcesOf(context.sync).map(({ database }) => database.id),
 });
 
 export const strategyOf = (

@@ -9,6 +9,7 @@ const names = ['A', 'B', 'C'] as DatabaseName[];
 
 const candidate = (holder: Name, origin: Name, atMicros: number, ...knownBy: Name[]): Candidate => ({
   holder: ids[holder],
+  isOpen: false,
   version: {
     origin: ids[origin],
     originName: origin as DatabaseName,
@@ -64,6 +65,12 @@ describe('arbitrate', () => {
     );
     expect(verdict.winner.holder).toBe(ids.C);
     expect(verdict.losers.map(({ holder }) => holder)).toEqual([ids.B]);
+  });
+
+  it('does not take a version for the later one that its holder has merely kept beside the other', () => {
+    const kept = { ...candidate('B', 'B', 20), isOpen: true };
+    const verdict = arbitrate([candidate('A', 'A', 10, 'B'), kept], latest);
+    expect(verdict.contenders).toHaveLength(2);
   });
 
   it('chooses again between versions that know each other, and records no loss a second time', () => {

@@ -21,6 +21,8 @@ export interface RowVersion {
 export interface Candidate {
   readonly holder: DatabaseId;
   readonly version: RowVersion;
+  /** The holder has seen other versions and decided nothing between them and this one: what it knows it has not used. */
+  readonly isOpen: boolean;
   /** The databases whose positions cover the version; its holder is always one of them. */
   readonly knownBy: ReadonlySet<DatabaseId>;
 }
@@ -68,9 +70,11 @@ const distinctVersions = <C extends Candidate>(candidates: readonly C[]): HeldVe
   }));
 };
 
-/** A holder of the other version knew this one, and no holder of this one knows the other. */
+/** A holder of the other version knew this one and went on from it, and no holder of this one knows the other. */
 const isSuperseded = (version: HeldVersion<Candidate>, other: HeldVersion<Candidate>): boolean =>
-  version !== other && isKnownToHolderOf(version, other) && !isKnownToHolderOf(other, version);
+  version !== other &&
+  other.holders.some(({ holder, isOpen }) => !isOpen && version.knownBy.has(holder)) &&
+  !isKnownToHolderOf(other, version);
 
 /** Both have been applied in both places: whichever row they hold now, it is the same one. */
 const knowEachOther = (one: HeldVersion<Candidate>, other: HeldVersion<Candidate>): boolean =>

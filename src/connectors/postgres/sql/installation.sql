@@ -33,6 +33,8 @@ create type :schema.relay as (
   decided    pg_snapshot,
   -- Several versions knew nothing of each other, and this one was chosen.
   is_verdict boolean,
+  -- Several versions knew nothing of each other, and none was chosen: this database has kept its own, but not over the others.
+  is_open    boolean,
   -- The database on which an application made the change, however many syncs have passed it on.
   author     integer,
   -- Other syncs take it for a change of this database: makedelta.
