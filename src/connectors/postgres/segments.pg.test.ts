@@ -94,6 +94,24 @@ test('a position from before the discarded changes is a gap, one from after is n
   expect(await canServeNow(session, after)).toBe(true);
 });
 
+test('what one reader of a sync has not acknowledged is still there for the others, who may have to read it again', async () => {
+  const session = await prepare(await createDatabase('shared_floor'));
+  const slow = { ...consumer, database: 3 as DatabaseId };
+  await registerConsumer(session, { schema, consumer: slow, tables: [1 as RelationId] });
+  await session.script(sql`insert into public.t values (1)`);
+  await rotateSegments(session, { schema, ageMs });
+  const earlier = await takeSnapshot(session);
+  await session.script(
+    sql`insert into public.t values (2)`,
+    acknowledge(schema, slow, { snapshot: earlier, incarnation: 1n }),
+  );
+  const later = await takeSnapshot(session);
+  await session.script(acknowledge(schema, consumer, { snapshot: later, incarnation: 1n }));
+  expect(await rotateSegments(session, { schema, ageMs })).toMatchObject({ truncatedCount: 1 });
+  expect((await readSince(session, earlier)).keys).toEqual(['2']);
+  expect(await canServeNow(session, earlier)).toBe(true);
+});
+
 test('an acknowledgement never goes back', async () => {
   const session = await prepare(await createDatabase('back'));
   const early = await takeSnapshot(session);
