@@ -38,5 +38,6 @@ export const knowersOfBase = (scope: EntryScope, base: BaseVersion): Sql => {
   return knowers(scope, {
     origin: sql`${base.origin ?? scope.holder}::integer`,
     oxid: sql`${base.xid}::xid8`,
+    author: sql`${base.author ?? scope.holder}::integer`,
   });
 };

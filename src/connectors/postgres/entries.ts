@@ -121,7 +121,7 @@ export const heldVersions = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => 
   const entries = scope.hasRelays ? entriesWithBrought(scope, wanted) : ownEntries(scope);
   return sql`
     select distinct on (${identity}) ${keyList(scope.key, sql`e`)}, e.origin, e.oxid, e.at, e.author, e.seq, e.is_open,
-           ${knowers(scope, { origin: sql`e.origin`, oxid: sql`e.oxid` })} as knows
+           ${knowers(scope, { origin: sql`e.origin`, oxid: sql`e.oxid`, author: sql`e.author` })} as knows
       from (${entries}) e
      order by ${identity}, e.is_own desc, e.seq desc`;
 };
@@ -159,17 +159,21 @@ const entriesWithBrought = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => {
        and not (is_own and newest_decided is not null and pg_catalog.pg_visible_in_snapshot(oxid, newest_decided))`;
 };
 
-/** The sources that know a version of this database: itself, and those whose positions cover it. */
+/**
+ * The sources that know a version of this database: itself, those whose positions cover it, and whoever made it, by whatever way
+ * it has come here.
+ */
 export const knowers = (
   { holder, peers }: Pick<EntryScope, 'holder' | 'peers'>,
-  version: { readonly origin: Sql; readonly oxid: Sql },
+  version: { readonly origin: Sql; readonly oxid: Sql; readonly author: Sql },
 ): Sql => {
   const known = peers.map(({ id, knows }) => {
     const cases = [...knows].map(
       ([source, snapshot]) =>
         sql`when ${source}::integer then pg_catalog.pg_visible_in_snapshot(${version.oxid}, ${snapshot}::pg_snapshot)`,
     );
-    return sql`case when case ${version.origin} when ${id}::integer then true ${sql.join(cases, ' ')} else false end
+    return sql`case when ${version.author} = ${id}::integer
+        or case ${version.origin} when ${id}::integer then true ${sql.join(cases, ' ')} else false end
       then ${id}::integer end`;
   });
   return sql`pg_catalog.array_remove(array[${sql.join([sql`${holder}::integer`, ...known])}], null)`;
