@@ -44,11 +44,12 @@ const stateOf = async (gang: Gang, name: string): Promise<string> => {
   return JSON.stringify([segments, contents]);
 };
 
-/** Held by anybody but the application that asks. */
+/** Held by anybody but the application that asks, and the server's own autovacuum. */
 const locksOn = async (gang: Gang, name: string): Promise<unknown[]> =>
   gang.on(name).query(sql`
     select l.relation::regclass::text as relation, l.mode
       from pg_catalog.pg_locks l
+      join pg_catalog.pg_stat_activity a on a.pid = l.pid and a.backend_type = 'client backend'
      where l.database = (select oid from pg_catalog.pg_database where datname = current_database())
        and l.pid <> pg_catalog.pg_backend_pid()`);
 
