@@ -12,6 +12,7 @@ import { type ControlEvent, ControlStore } from '../control/store.ts';
 import { isReplicationError } from '../model/errors.ts';
 import { connect } from '../pg/conninfo.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
+import { passOn, type Reached } from '../replication/fault-point.ts';
 import type { Log } from '../runtime/log.ts';
 import { inBackground } from './background.ts';
 import { shipConflicts } from './conflict-shipper.ts';
@@ -31,6 +32,7 @@ export interface DaemonOptions {
   readonly log: Log;
   /** Aborts when the daemon shall end its work and return. */
   readonly signal: AbortSignal;
+  readonly reached?: Reached;
 }
 
 const heartbeatEveryMs = 5_000;
@@ -49,7 +51,7 @@ const keptRoundsMax = 10_000;
  * Replicates until the signal aborts or a stop is asked for in the control store.
  * @throws ReplicationError `daemon_already_running`, `not_installed`
  */
-export const runDaemon = async ({ config, log, signal }: DaemonOptions): Promise<void> => {
+export const runDaemon = async ({ config, log, signal, reached = passOn }: DaemonOptions): Promise<void> => {
   const control = controlOf(config);
   const store = new ControlStore({
     schema: config.schema,
@@ -65,7 +67,7 @@ export const runDaemon = async ({ config, log, signal }: DaemonOptions): Promise
     if (registration === null) return;
     log.info('daemon is at work', { version: ownVersion(), pid: process.pid });
     try {
-      await replicate({ ...common, registration, signal });
+      await replicate({ ...common, registration, signal, reached });
     } finally {
       await withinReason([registration.giveBack()], systemClock);
       log.info('daemon has ended');
@@ -82,9 +84,18 @@ interface Wiring {
   readonly clock: Clock;
   readonly random: () => number;
   readonly signal: AbortSignal;
+  readonly reached: Reached;
 }
 
-const replicate = async ({ store, registration, log, clock, random, signal }: Wiring): Promise<void> => {
+const replicate = async ({
+  store,
+  registration,
+  log,
+  clock,
+  random,
+  signal,
+  reached,
+}: Wiring): Promise<void> => {
   const stopping = new AbortController();
   const isStopping = AbortSignal.any([stopping.signal, signal]);
   const { schema } = registration;
@@ -116,6 +127,7 @@ const replicate = async ({ store, registration, log, clock, random, signal }: Wi
     clock,
     random,
     log,
+    reached,
     write,
   });
   databases.onChange((database) => {

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Database, DatabaseId, DatabaseName, Member, SyncId } from '../model/topology.ts';
+import { passOn } from '../replication/fault-point.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createLog } from '../runtime/log.ts';
 import { Databases } from './databases.ts';
@@ -39,6 +40,7 @@ test('a bug beside the rounds is told, answers the kick, and leaves the lane at 
     databases,
     gate: new RoundGate(),
     report: new LaneReport({ ...around, syncId, written, unwatched: () => null, board }),
+    reached: passOn,
     onEnd: () => undefined,
     onCatalog: () => undefined,
     onPause: () => undefined,

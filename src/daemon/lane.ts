@@ -15,6 +15,7 @@ import {
   type RoundOutcome,
   runRound,
 } from '../replication/round.ts';
+import type { Reached } from '../replication/fault-point.ts';
 import { type Backoff, createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
@@ -40,6 +41,7 @@ export interface LaneOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly report: LaneReport;
+  readonly reached: Reached;
   readonly onEnd: (outcome: RoundOutcome, sync: SyncDefinition) => void;
   readonly onCatalog: CatalogsOptions['onRead'];
   /** The sync must not go on before a person has decided. */
@@ -161,7 +163,7 @@ export class Lane {
     sources: readonly Member[],
     present: readonly Member[],
   ): Promise<RoundOutcome> {
-    const { gate, report, schema } = this.#options;
+    const { gate, report, schema, reached } = this.#options;
     const claim = { read: idsOf(sources), written: idsOf(present) };
     using place = await gate.enter(claim, this.#stopping.signal);
     if (place === null) throw interrupted();
@@ -180,6 +182,7 @@ export class Lane {
       catalogOf: (database) => this.catalogs.get(database),
       memory: this.#memory,
       onProgress: (progress) => report.progress(progress),
+      reached,
     });
   }
 

@@ -14,6 +14,7 @@ import {
   sources,
   type SyncDefinition,
 } from '../model/topology.ts';
+import type { Reached } from '../replication/fault-point.ts';
 import type { RoundOutcome } from '../replication/round.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
@@ -40,6 +41,7 @@ export interface WorkerSurroundings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  readonly reached: Reached;
   /** Written to the control store now or when it can be reached again. */
   readonly write: (work: (db: Db) => Promise<void>) => void;
   /** The sync must wait for a person. */

@@ -20,6 +20,7 @@ import {
 } from '../model/topology.ts';
 import { abortion } from './apply/decide.ts';
 import { stageTable } from './apply/destination.ts';
+import { passOn } from './fault-point.ts';
 import { decidedPages, isContestable, marks, strategyOf } from './apply/settle-table.ts';
 import { ConflictList, type ConflictPreview } from './preview-conflicts.ts';
 import { type Delivery, isFirst, needsCopy, type TableDelivery } from './read/delivery.ts';
@@ -36,7 +37,7 @@ import {
 import { settleAll } from './settle.ts';
 
 /** `memory` is left out: what a lane knows must not come from a round that was not run. */
-export type PreviewContext = Omit<RoundContext, 'memory' | 'onProgress'>;
+export type PreviewContext = Omit<RoundContext, 'memory' | 'onProgress' | 'reached'>;
 
 type RowCounts = Omit<StagedCounts, 'source'>;
 
@@ -66,7 +67,7 @@ export interface DatabasePreview {
  * @throws what the round would fail with as a whole; `table_altered` when a table was altered under the look
  */
 export const previewRound = async (surroundings: PreviewContext): Promise<DatabasePreview[]> => {
-  const context = { ...surroundings, memory: emptyMemory(), onProgress: () => undefined };
+  const context = { ...surroundings, memory: emptyMemory(), onProgress: () => undefined, reached: passOn };
   await using leases = new AsyncDisposableStack();
   const sources = await openSources(context, leases);
   const copies = await copiesDue(context, sources);
@@ -75,7 +76,7 @@ export const previewRound = async (surroundings: PreviewContext): Promise<Databa
   const busy = deliveries.filter(({ tables }) => tables.length > 0);
   const staged = await settleAll(busy.map((delivery) => stage(context, delivery, leases)));
   const read = staged.flatMap(({ delivery, error }) => (error === null ? [delivery] : []));
-  await finishSources(sources, read, () => nothingToFlush);
+  await finishSources(context, sources, { read, flushedUpTo: () => nothingToFlush });
   const looked = await settleAll(staged.map((one) => look(context, one)));
   const previews = new Map([...deliveries.map(idle), ...failures(context, outcomes), ...copies, ...looked]);
   return context.written.flatMap(({ database }) => previews.get(database.id) ?? []);
@@ -145,7 +146,14 @@ const stage = async (
     await writer.begin();
     for (const table of delivery.tables) {
       if (await isCopied(writer, table)) copied.add(table);
-      else await stageTable({ writer, delivery, table, report: () => undefined });
+      else
+        await stageTable({
+          writer,
+          delivery,
+          table,
+          report: () => undefined,
+          midway: () => passOn('copying', delivery.member.database),
+        });
     }
     return { delivery, writer, copied, error: null };
   } catch (error) {

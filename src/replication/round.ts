@@ -14,6 +14,7 @@ import { isReplicationError } from '../model/errors.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
 import type { Lease } from '../pg/pool.ts';
 import { type AppliedCounts, applyRound, type Destination, loadRound } from './apply/destination.ts';
+import type { Reached } from './fault-point.ts';
 import type { Catalog } from './read/catalog.ts';
 import { type OpenSource, openSource } from './read/source.ts';
 import { type Delivery, planDelivery } from './read/delivery.ts';
@@ -30,6 +31,7 @@ export interface RoundContext {
   readonly catalogOf: (database: DatabaseId) => Promise<Catalog>;
   readonly memory: RoundMemory;
   readonly onProgress: (progress: Progress) => void;
+  readonly reached: Reached;
 }
 
 export interface Progress {
@@ -68,7 +70,7 @@ export const runRound = async (context: RoundContext): Promise<RoundOutcome> => 
   }
   const loaded = await settleAll(busy.map((delivery) => load(context, delivery, leases)));
   const read = loaded.flatMap(({ destination, delivery }) => (destination === null ? [] : [delivery]));
-  await finishSources(sources, read, ({ opening }) => opening.lsn);
+  await finishSources(context, sources, { read, flushedUpTo: ({ opening }) => opening.lsn });
   const applied = await settleAll(loaded.map((destination) => apply(context, destination, sequences)));
   return new Map([...outcomes, ...applied]);
 };
@@ -84,13 +86,15 @@ const open = async (
 ): Promise<OpenSource> => {
   const catalog = await context.catalogOf(database.id);
   const lease = leases.use(await context.borrow(database.id));
-  return openSource({
+  const source = await openSource({
     session: lease.session,
     schema: context.schema,
     sync: context.sync,
     database,
     catalog,
   });
+  await context.reached('source_opened', database);
+  return source;
 };
 
 interface Plan {
@@ -127,7 +131,9 @@ const planFor = async (
   const { sync, schema } = context;
   const positions = await positionsOf(context, member, sources);
   const catalog = await context.catalogOf(member.database.id);
-  return planDelivery({ sync, schema, member, catalog, positions, sources });
+  const delivery = await planDelivery({ sync, schema, member, catalog, positions, sources });
+  await context.reached('changes_read', member.database);
+  return delivery;
 };
 
 /** A source says them in its snapshot; a target is asked when its lane does not know them. */
@@ -191,12 +197,15 @@ const load = async (
 
 /** Of those that these deliveries have been read from; what the others leave behind is of no use to anybody. */
 export const finishSources = (
+  { reached }: Pick<RoundContext, 'reached'>,
   sources: readonly OpenSource[],
-  read: readonly Delivery[],
-  flushedUpTo: (source: OpenSource) => string,
+  {
+    read,
+    flushedUpTo,
+  }: { readonly read: readonly Delivery[]; readonly flushedUpTo: (source: OpenSource) => string },
 ): Promise<void[]> =>
   settleAll(
-    sources.map((source) => {
+    sources.map(async (source) => {
       const { database, reader, catalog } = source;
       const readers = read.filter(({ member }) => member.database.id !== database.id);
       if (readers.length === 0) return reader.abandon();
@@ -204,7 +213,8 @@ export const finishSources = (
       const tables = streams
         .filter((stream) => stream.source.database.id === database.id)
         .map(({ table }) => table);
-      return reader.finish([...new Set(tables)], catalog.fingerprints, flushedUpTo(source));
+      await reader.finish([...new Set(tables)], catalog.fingerprints, flushedUpTo(source));
+      await reached('source_finished', database);
     }),
   );
 

@@ -7,6 +7,7 @@ import { RoundGate } from '../../src/daemon/round-gate.ts';
 import { StatusBoard } from '../../src/daemon/status-board.ts';
 import { SyncWorker } from '../../src/daemon/sync-worker.ts';
 import { ReplicationError } from '../../src/model/errors.ts';
+import { passOn } from '../../src/replication/fault-point.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { createInstallation } from './installation.ts';
@@ -59,6 +60,7 @@ test('that a copy has been made everywhere is handed to the control store once, 
     watchProblemOf: () => null,
     schema: 'tahr',
     gate: new RoundGate(),
+    reached: passOn,
     board: new StatusBoard(systemClock),
     // The control store is away: what it is told stays with whoever keeps it until then.
     write: () => {

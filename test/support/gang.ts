@@ -10,6 +10,7 @@ import type {
   SyncName,
 } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
+import type { Reached } from '../../src/replication/fault-point.ts';
 import { type Applications, createSite, relationOf, type SiteOptions } from './site.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from './sync-rounds.ts';
 
@@ -40,6 +41,8 @@ export interface Gang
   pretend(sync: SyncDefinition): void;
   /** From now on this much time passes between the snapshots of a round and its first write. */
   delay(ms: number): void;
+  /** From now on told of every hand-over of a round. */
+  at(reached: Reached): void;
   /** As after a restart: with new connections, and nothing known of positions. */
   reconnect(): Promise<void>;
 }
@@ -92,6 +95,9 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     },
     delay(ms) {
       rounds.delayMs = ms;
+    },
+    at(reached) {
+      rounds.reached = reached;
     },
     async reconnect() {
       rounds.forget();

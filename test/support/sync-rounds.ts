@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Database, Member, Role, SyncDefinition } from '../../src/model/topology.ts';
 import { connect } from '../../src/pg/conninfo.ts';
 import { type DatabasePreview, type PreviewContext, previewRound } from '../../src/replication/preview.ts';
+import { passOn, type Reached } from '../../src/replication/fault-point.ts';
 import { readCatalog } from '../../src/replication/read/catalog.ts';
 import { type DatabaseOutcome, emptyMemory, runRound } from '../../src/replication/round.ts';
 import { installSync } from '../../src/setup/install.ts';
@@ -13,6 +14,8 @@ type Outcomes = Record<string, DatabaseOutcome>;
 export interface SyncRounds {
   /** May be set: how much time passes between the snapshots of a round and its first write. */
   delayMs: number;
+  /** May be set: told of every hand-over of a round. */
+  reached: Reached;
   /** May be set: rounds go on with another definition, and nothing is installed. */
   sync: SyncDefinition;
   /** Installs the sync as it is now. */
@@ -60,6 +63,7 @@ export const createSyncRounds = (site: Site, first: SyncDefinition, installation
   const rounds: SyncRounds = {
     sync: first,
     delayMs: 0,
+    reached: passOn,
     async install() {
       await installSync({
         definition: rounds.sync,
@@ -80,7 +84,7 @@ export const createSyncRounds = (site: Site, first: SyncDefinition, installation
         return site.borrow(id);
       };
       const around = surroundings(present, written);
-      const context = { ...around, borrow, memory, onProgress: () => undefined };
+      const context = { ...around, borrow, memory, onProgress: () => undefined, reached: rounds.reached };
       const outcome = await runRound(context);
       return Object.fromEntries(
         [...outcome].map(([id, result]) => [

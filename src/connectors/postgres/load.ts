@@ -17,6 +17,8 @@ export interface Incoming {
   readonly sender: string;
   /** Told how many more bytes have passed. */
   readonly onBytes: (bytes: number) => void;
+  /** Waited for once, when the first bytes have come from the sender and the taker has not got them yet. */
+  readonly midway: () => Promise<void>;
 }
 
 /** Above this a stage is analyzed, so that no plan is made for an empty table. */
@@ -55,9 +57,9 @@ interface Copied {
 const copy = async (
   session: Session,
   statement: Sql,
-  { rows, sender, onBytes }: Incoming,
+  { rows, sender, onBytes, midway }: Incoming,
 ): Promise<Copied> => {
-  const counter = new ByteCounter(onBytes);
+  const counter = new ByteCounter(onBytes, midway);
   // A pipeline fails with the error of whichever side broke, and does not say which: the first to tell is the one.
   let broken: string | null = null;
   try {
@@ -75,15 +77,19 @@ const copy = async (
 class ByteCounter extends Transform {
   bytes = 0;
   readonly #onBytes: (bytes: number) => void;
+  readonly #midway: () => Promise<void>;
 
-  constructor(onBytes: (bytes: number) => void) {
+  constructor(onBytes: (bytes: number) => void, midway: () => Promise<void>) {
     super();
     this.#onBytes = onBytes;
+    this.#midway = midway;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    const isFirst = this.bytes === 0;
     this.bytes += chunk.length;
     this.#onBytes(chunk.length);
-    done(null, chunk);
+    if (isFirst) this.#midway().then(() => done(null, chunk), done);
+    else done(null, chunk);
   }
 }

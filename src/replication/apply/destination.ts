@@ -30,6 +30,8 @@ interface LoadOptions {
 
 /** Opens the transaction and brings the rows over. */
 export const loadRound = async ({ context, delivery, lease }: LoadOptions): Promise<Destination> => {
+  const { database } = delivery.member;
+  const midway = (): Promise<void> => context.reached('copying', database);
   const writer = new PostgresWriter(lease.session, {
     schema: context.schema,
     // A target from which its changes go on is a source of another sync.
@@ -37,6 +39,7 @@ export const loadRound = async ({ context, delivery, lease }: LoadOptions): Prom
   });
   try {
     await writer.begin();
+    await context.reached('writer_begun', database);
     const staged: TableDelivery[] = [];
     let filledRowCount = 0;
     let bytes = 0;
@@ -44,19 +47,20 @@ export const loadRound = async ({ context, delivery, lease }: LoadOptions): Prom
       const report = (more: number): void => {
         bytes += more;
         context.onProgress({
-          database: delivery.member.database.id,
+          database: database.id,
           isCopy: delivery.isCopy,
           tablesDone: index,
           tablesTotal: delivery.tables.length,
           bytes,
         });
       };
-      const rowCount = await fillEmptyTable({ writer, delivery, table, report });
+      const rowCount = await fillEmptyTable({ writer, delivery, table, report, midway });
       filledRowCount += rowCount ?? 0;
       if (rowCount !== null) continue;
-      await stageTable({ writer, delivery, table, report });
+      await stageTable({ writer, delivery, table, report, midway });
       staged.push(table);
     }
+    await context.reached('loaded', database);
     return { writer, lease, staged, filledRowCount };
   } catch (error) {
     lease.discard();
@@ -69,10 +73,17 @@ interface TableLoad {
   readonly delivery: Delivery;
   readonly table: TableDelivery;
   readonly report: (bytes: number) => void;
+  readonly midway: () => Promise<void>;
 }
 
 /** The short way of a copy: straight into the table. Null where that way is not open, and nothing was done. */
-const fillEmptyTable = async ({ writer, delivery, table, report }: TableLoad): Promise<number | null> => {
+const fillEmptyTable = async ({
+  writer,
+  delivery,
+  table,
+  report,
+  midway,
+}: TableLoad): Promise<number | null> => {
   const { plan, streams, noting } = table;
   const [only, ...others] = streams;
   const isOnlyWriter = delivery.member.role === 'target' && noting === null;
@@ -80,7 +91,7 @@ const fillEmptyTable = async ({ writer, delivery, table, report }: TableLoad): P
   if (only?.base !== copyVersion || !isOpen || !(await writer.isEmpty(plan))) return null;
   const rows = (): Readable => only.source.reader.wholeTable(only.table, plan);
   return only.source.reader.inTurn(() =>
-    fillTable(writer.session, plan, { rows, sender: only.source.reader.label, onBytes: report }),
+    fillTable(writer.session, plan, { rows, sender: only.source.reader.label, onBytes: report, midway }),
   );
 };
 
@@ -93,7 +104,7 @@ export const stageTable = async (load: TableLoad): Promise<void> => {
 };
 
 const loadStream = async (
-  { writer, table, report }: TableLoad,
+  { writer, table, report, midway }: TableLoad,
   stream: RowStream,
   isEmpty: boolean,
 ): Promise<void> => {
@@ -108,7 +119,9 @@ const loadStream = async (
   };
   const { reader } = stream.source;
   const rows = (): Readable => reader.rows(request);
-  await reader.inTurn(() => fillStage(writer.session, plan, { rows, sender: reader.label, onBytes: report }));
+  await reader.inTurn(() =>
+    fillStage(writer.session, plan, { rows, sender: reader.label, onBytes: report, midway }),
+  );
   if (base !== null)
     await writer.stageAbsentRows(plan, plan.hasVersions ? absentVersion(stream, base) : null);
 };
@@ -133,10 +146,13 @@ interface ApplyOptions {
 export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> => {
   const { context, delivery, destination, sequences } = options;
   const { writer, lease, staged, filledRowCount } = destination;
+  const { database } = delivery.member;
   try {
     const moved = delivery.nextPositions.filter((position) => !delivery.positions.includes(position));
     await writer.movePositions(context.sync.id, moved);
+    await context.reached('positions_moved', database);
     const since = await writer.lock(staged.map(({ plan }) => plan));
+    await context.reached('rows_locked', database);
     let total: AppliedCounts = { inserted: filledRowCount, updated: 0, deleted: 0, conflicts: 0 };
     for (const table of staged) {
       const conflicts = await settleTable({ context, delivery, writer, table, since });
@@ -148,9 +164,12 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
         conflicts: total.conflicts + conflicts,
       };
     }
+    await context.reached('rows_applied', database);
     await writer.advanceSequences(sequences);
     await writer.checkUnaltered(delivery.tables.map(({ written }) => written));
+    await context.reached('committing', database);
     await writer.commit();
+    await context.reached('committed', database);
     return total;
   } catch (error) {
     lease.discard();

@@ -1,0 +1,38 @@
+/**
+ * The hand-overs of a round: after each of them something is true that was not before, and a process, a connection or a server
+ * that is lost exactly there leaves what is true by then. Whoever runs rounds may be told of them; the tests break things there.
+ */
+import type { Database } from '../model/topology.ts';
+
+export const faultPoints = [
+  /** A source has taken the snapshot in which the round reads it. */
+  'source_opened',
+  /** It is known what has changed for a database that is written, and nothing is locked yet. */
+  'changes_read',
+  /** The transaction on a written database has begun. */
+  'writer_begun',
+  /** The first rows of a table are on their way from the source to the written database. */
+  'copying',
+  /** Everything is staged, or copied into empty tables, on the written database. */
+  'loaded',
+  /** A source has ended: what was read can be relied on and cannot be lost any more. */
+  'source_finished',
+  /** The fence: the positions of a written database are moved, in its open transaction. */
+  'positions_moved',
+  /** The rows that will be written are locked. */
+  'rows_locked',
+  /** Verdicts, records, notes and rows are written. */
+  'rows_applied',
+  /** Nothing is left to do on a written database but its commit. */
+  'committing',
+  /** It is committed; other databases of the round may not be. */
+  'committed',
+] as const;
+
+export type FaultPoint = (typeof faultPoints)[number];
+
+/** Told of each hand-over with the database that it concerns. What it throws fails the round there. */
+export type Reached = (point: FaultPoint, database: Database) => Promise<void>;
+
+/** Nobody asks. */
+export const passOn: Reached = async () => undefined;
