@@ -1,5 +1,11 @@
 /** Fresh databases with a session of the application on each, and the pools that rounds borrow from. */
-import type { Database, DatabaseId, DatabaseName, RelationName } from '../../src/model/topology.ts';
+import type {
+  ConnectionParameters,
+  Database,
+  DatabaseId,
+  DatabaseName,
+  RelationName,
+} from '../../src/model/topology.ts';
 import { createPool, type Lease, type Pool } from '../../src/pg/pool.ts';
 import type { Session } from '../../src/pg/session.ts';
 import { sql } from '../../src/pg/sql.ts';
@@ -12,6 +18,8 @@ export interface SiteOptions {
   readonly seed?: Readonly<Record<string, string>>;
   /** Who Tahr connects as, and what gives this role its privileges on a database; the superuser when left out. */
   readonly role?: { readonly name: string; readonly grants: (name: string, database: string) => string };
+  /** What leads Tahr, and not the applications, to a database, by the database's name. */
+  readonly ways?: Readonly<Record<string, ConnectionParameters>>;
   /** For what `schema` cannot say: loads a dump. */
   readonly prepare?: (session: Session) => Promise<void>;
   /** A server of its own; the shared one when left out. */
@@ -65,6 +73,7 @@ export const createSite = async (
         status: 'active',
         parameters: {
           ...tested.get(name)?.parameters,
+          ...options.ways?.[name],
           ...(options.role === undefined ? {} : { user: options.role.name }),
         },
         makedelta: makedelta.includes(name),
