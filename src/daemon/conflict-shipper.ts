@@ -7,6 +7,7 @@ import {
   readConflicts,
 } from '../connectors/postgres/conflict-outbox.ts';
 import { type Database, sources, type SyncDefinition, type SyncId } from '../model/topology.ts';
+import type { Reached } from '../replication/fault-point.ts';
 import { forEachInTurn } from './background.ts';
 import type { Databases } from './databases.ts';
 
@@ -15,6 +16,7 @@ export interface ConflictShipping {
   readonly databases: Databases;
   readonly schema: string;
   readonly syncs: readonly SyncDefinition[];
+  readonly reached: Reached;
 }
 
 const page = { countMax: 1_000, bytesMax: 8 * 2 ** 20 };
@@ -35,7 +37,7 @@ export const shipConflicts = async (shipping: ConflictShipping): Promise<void> =
 };
 
 const shipFrom = async (
-  { store, databases, schema }: ConflictShipping,
+  { store, databases, schema, reached }: ConflictShipping,
   database: Database,
   syncs: readonly SyncId[],
 ): Promise<void> => {
@@ -43,6 +45,7 @@ const shipFrom = async (
   const next = (): Promise<OutgoingConflict[]> => readConflicts(lease.session, { schema, syncs, ...page });
   for (let conflicts = await next(); conflicts.length > 0; conflicts = await next()) {
     await store.transaction((db) => appendConflicts(db, { database: database.name, conflicts }));
+    await reached('conflicts_logged', database);
     await deleteConflicts(lease.session, { schema, ids: conflicts.map(({ id }) => id) });
   }
 };

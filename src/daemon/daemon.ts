@@ -115,7 +115,7 @@ const replicate = async ({
     },
     onChange: (database, tables) => supervisor.wake(database, tables),
   });
-  const ship = () => shipConflicts({ store, databases, schema, syncs: supervisor.definitions });
+  const ship = () => shipConflicts({ store, databases, schema, syncs: supervisor.definitions, reached });
   const supervisor = new Supervisor({
     store,
     watchers,

@@ -1,5 +1,5 @@
 /**
- * The hand-overs of a round: after each of them something is true that was not before, and a process, a connection or a server
+ * The hand-overs of a round and of what follows it: after each of them something is true that was not before, and a process, a connection or a server
  * that is lost exactly there leaves what is true by then. Whoever runs rounds may be told of them; the tests break things there.
  */
 import type { Database } from '../model/topology.ts';
@@ -27,6 +27,8 @@ export const faultPoints = [
   'committing',
   /** It is committed; other databases of the round may not be. */
   'committed',
+  /** Conflicts of a database are in the conflict log, and still on the database. */
+  'conflicts_logged',
 ] as const;
 
 export type FaultPoint = (typeof faultPoints)[number];

@@ -2,6 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, vi } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
+import { findDaemon, unregisterDaemon } from '../../src/control/daemon.ts';
 import { addDatabase } from '../../src/control/database.ts';
 import { addDbGroup } from '../../src/control/dbgroup.ts';
 import { installControl } from '../../src/control/install.ts';
@@ -118,6 +119,12 @@ export class TestInstallation {
       },
       { timeout: timeoutMs, interval: 20 },
     );
+  }
+
+  /** A killed daemon cannot give its place back; the next one would wait until it is taken for dead. */
+  async forgetDaemons(): Promise<void> {
+    const found = await this.store.transaction(findDaemon);
+    if (found !== null) await this.store.transaction((db) => unregisterDaemon(db, found.id));
   }
 
   startDaemon(): RunningDaemon {

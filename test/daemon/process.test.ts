@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { addDatabase } from '../../src/control/database.ts';
 import { setDbGroupMembers } from '../../src/control/dbgroup.ts';
-import { findDaemon, unregisterDaemon } from '../../src/control/daemon.ts';
+import { findDaemon } from '../../src/control/daemon.ts';
 import { readSyncStates } from '../../src/control/sync-state.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { createInstallation, type TestInstallation } from './installation.ts';
@@ -129,7 +129,7 @@ test('four sources end equal, and lose nothing, when the daemon is killed again 
     await moves(shop);
     await sleep(Math.random() * 1_500);
     await end(child, 'SIGKILL');
-    await forgetDaemon(shop);
+    await shop.forgetDaemons();
   }
   writing.abort();
   await Promise.all(writers);
@@ -154,12 +154,6 @@ const moves = async (shop: TestInstallation): Promise<void> => {
     timeout: 30_000,
     interval: 50,
   });
-};
-
-/** A killed daemon cannot give its place back; the next one would wait until it is taken for dead. */
-const forgetDaemon = async (shop: TestInstallation): Promise<void> => {
-  const found = await shop.store.transaction(findDaemon);
-  if (found !== null) await shop.store.transaction((db) => unregisterDaemon(db, found.id));
 };
 
 /** Counts how often the row was written. */
