@@ -7,6 +7,8 @@
  */
 import { isReplicationError, type ReplicationError } from '../model/errors.ts';
 import type { Database, DatabaseId, DatabaseName } from '../model/topology.ts';
+import { endBackends } from '../pg/backends.ts';
+import { connect } from '../pg/conninfo.ts';
 import { createPool, type Lease, type Pool } from '../pg/pool.ts';
 import { createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -27,6 +29,8 @@ interface Known {
   problem: Problem | null;
   serverVersion: number | null;
   check: Promise<boolean> | null;
+  /** Server processes of connections that were given up in silence: they may hold the locks of a round that is over. */
+  severed: readonly number[];
 }
 
 export interface DatabasesOptions {
@@ -37,6 +41,9 @@ export interface DatabasesOptions {
 
 const probeFirstMs = 250;
 const probeLastMs = 5_000;
+/** An answer takes milliseconds; a server so busy that it takes longer is as good as away. */
+const answerWithinMs = 10_000;
+const spareWithinMs = 2_000;
 
 export class Databases {
   readonly #options: DatabasesOptions;
@@ -114,6 +121,7 @@ export class Databases {
       problem: null,
       serverVersion: null,
       check: null,
+      severed: [],
     };
   }
 
@@ -123,13 +131,50 @@ export class Databases {
     return known;
   }
 
+  /** Asks for an answer: a server that has gone without a word leaves connections that look whole. */
   async #look(known: Known): Promise<boolean> {
     try {
-      await using lease = await this.#connect(known, known.use.signal);
-      return lease.session.isUsable;
+      await this.#ask(known);
+      this.#setProblem(known, null);
+      return true;
     } catch (error) {
       if (!isReplicationError(error)) throw error;
+      if (error.code === 'interrupted') return false;
+      this.#setProblem(known, error);
+      // Rounds that wait for it would wait until TCP gives up, a quarter of an hour later.
+      if (error.code === 'database_unreachable') known.severed = [...known.severed, ...known.pool.sever()];
       return false;
+    }
+  }
+
+  /** Sessions that have broken since they were last used are passed over; what counts is a new one, or silence. */
+  async #ask(known: Known): Promise<void> {
+    for (let left = sessionsMax; ; left -= 1) {
+      await using lease = await this.#spare(known);
+      const { session } = lease;
+      known.serverVersion = session.serverVersion;
+      try {
+        await session.ping(answerWithinMs);
+        await endBackends(session, known.severed);
+        known.severed = [];
+        return;
+      } catch (error) {
+        if (left === 0 || session.hasFallenSilent || session.isUsable) throw error;
+      }
+    }
+  }
+
+  /** One of the pool, or one beside it while rounds hold all that there are: it may be they who wait for a silent server. */
+  async #spare({ pool, database, use }: Known): Promise<Lease> {
+    try {
+      return await pool.acquire(AbortSignal.any([use.signal, AbortSignal.timeout(spareWithinMs)]));
+    } catch (error) {
+      if (!isReplicationError(error, 'interrupted') || use.signal.aborted) throw error;
+      const session = await connect(database.parameters, {
+        label: database.name,
+        applicationName: 'tahr',
+      });
+      return { session, discard: () => undefined, [Symbol.asyncDispose]: () => session.close() };
     }
   }
 

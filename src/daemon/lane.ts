@@ -268,7 +268,9 @@ export class Lane {
     const { databases, report } = this.#options;
     const database = databases.find(name);
     if (database === null) return this.#retry(this.#later.next(), error);
-    if (await databases.check(database.id)) return this.#retry(this.#soon.next(), error);
+    // One that is known to be away is being looked for already.
+    const answers = databases.isUp(database.id) && (await databases.check(database.id));
+    if (answers) return this.#retry(this.#soon.next(), error);
     this.#pacer.block({ kind: 'told' });
     // Without it the others may go on; the next turn finds out. One that was missed already must come back first.
     if (present.has(database.id)) this.hurry();

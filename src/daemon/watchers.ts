@@ -16,6 +16,9 @@ export interface WatchersOptions {
   readonly onChange: (database: DatabaseId, tables: ReadonlySet<RelationId> | 'all') => void;
 }
 
+/** A look takes milliseconds, and some seconds after very much was written. */
+const answerWithinMs = 30_000;
+
 interface Watched {
   readonly parameters: string;
   readonly watch: Watch;
@@ -61,7 +64,8 @@ export class Watchers {
       schema,
       clock,
       random,
-      connect: () => connect(database.parameters, { label: database.name, applicationName: 'tahr watch' }),
+      connect: () =>
+        connect(database.parameters, { label: database.name, applicationName: 'tahr watch', answerWithinMs }),
       onChange: (tables) => onChange(database.id, tables),
       onState: (state, error) => this.#enter(database, state, error),
     });

@@ -42,7 +42,7 @@ export const connectionKeywords: Readonly<Record<string, Keyword>> = {
     values: ['disable', 'random'],
   },
   keepalives: { use: 'used', default: '1', values: ['0', '1'] },
-  keepalives_idle: { use: 'used' },
+  keepalives_idle: { use: 'used', default: '10' },
   sslmode: {
     use: 'used',
     environment: 'PGSSLMODE',

@@ -78,6 +78,18 @@ export const failureOf = (error: unknown, label: string): unknown => {
   return error;
 };
 
+/** No connection came about in time. The driver says so by an error without a code, so it gets the one of the system. */
+export const timeoutOf = (label: string, cause: unknown): unknown =>
+  failureOf(Object.assign(new Error('timeout expired', { cause }), { code: 'ETIMEDOUT' }), label);
+
+/** The connection was given up because the server did not answer in time. */
+export const silenceOf = (label: string, cause: unknown): ReplicationError =>
+  new ReplicationError('database_unreachable', {
+    message: `${label} does not answer any more; the connection was given up.`,
+    facts: { database: label },
+    cause,
+  });
+
 /** Whatever else a server says while it is connected to, it cannot be worked with now. */
 export const connectFailureOf = (error: unknown, label: string): unknown => {
   const failure = failureOf(error, label);

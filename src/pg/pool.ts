@@ -30,6 +30,11 @@ export interface Lease extends AsyncDisposable {
 export interface Pool {
   /** @throws ReplicationError what `connect` throws; `interrupted` when the signal aborts or the pool is closed */
   acquire(signal?: AbortSignal): Promise<Lease>;
+  /**
+   * Breaks every session, also those that are lent: the server is silent, and what waits for it would wait for very long.
+   * @returns the server processes behind them, which may not know it yet
+   */
+  sever(): number[];
   /** Closes what is idle, refuses what waits; borrowed sessions are closed when they come back. May be called twice. */
   close(): Promise<void>;
 }
@@ -53,6 +58,7 @@ class SessionPool implements Pool {
   readonly #options: Required<PoolOptions>;
   readonly #idle: IdleSession[] = [];
   readonly #waiters: Waiter[] = [];
+  readonly #sessions = new Set<Session>();
   /** Open, being opened, or permitted to be opened. */
   #openCount = 0;
   #isClosed = false;
@@ -69,6 +75,12 @@ class SessionPool implements Pool {
       throw this.#interrupted();
     }
     return this.#lend(session);
+  }
+
+  sever(): number[] {
+    const sessions = [...this.#sessions];
+    for (const session of sessions) session.destroy();
+    return sessions.flatMap(({ backendPid }) => backendPid ?? []);
   }
 
   async close(): Promise<void> {
@@ -109,7 +121,11 @@ class SessionPool implements Pool {
     const { parameters, label, applicationName } = this.#options;
     try {
       const session = await connect(parameters, { label, applicationName });
-      session.onEnd(() => this.#dropIdle(session));
+      this.#sessions.add(session);
+      session.onEnd(() => {
+        this.#sessions.delete(session);
+        this.#dropIdle(session);
+      });
       return session;
     } catch (error) {
       this.#releasePlace();

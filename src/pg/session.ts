@@ -8,7 +8,7 @@
 import type { Readable, Writable } from 'node:stream';
 import pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
-import { connectFailureOf, failureOf } from './failure.ts';
+import { connectFailureOf, failureOf, silenceOf, timeoutOf } from './failure.ts';
 import { type Sql, sql } from './sql.ts';
 
 export type Row = Readonly<Record<string, string | null>>;
@@ -25,7 +25,12 @@ export interface SessionOptions {
   readonly label: string;
   /** Shown in pg_stat_activity, to tell a reader from a writer. */
   readonly applicationName: string;
+  /** For sessions whose statements are all short: a server that has not answered for so long is given up. Left out: they may take their time. */
+  readonly answerWithinMs?: number;
 }
+
+/** How long the server has to take note of the end. */
+const closeWithinMs = 2_000;
 
 export class Session implements AsyncDisposable {
   readonly label: string;
@@ -35,6 +40,8 @@ export class Session implements AsyncDisposable {
   #failure: unknown = null;
   #isClosed = false;
   #serverVersion = 0;
+  #answerWithinMs: number | null = null;
+  #isSilent = false;
 
   private constructor(client: pg.Client, label: string) {
     this.#client = client;
@@ -54,19 +61,30 @@ export class Session implements AsyncDisposable {
   static async open(config: pg.ClientConfig, options: SessionOptions): Promise<Session> {
     const client = new pg.Client({ ...config, types: asText, application_name: options.applicationName });
     const session = new Session(client, options.label);
+    // As long as the connection itself may take; zero, as there, is without end.
+    const withinMs = config.connectionTimeoutMillis || null;
+    session.#answerWithinMs = withinMs;
+    const startedAt = performance.now();
     try {
       await client.connect();
       await session.#prepare();
+      session.#answerWithinMs = options.answerWithinMs ?? null;
       return session;
     } catch (error) {
       await session.close();
-      throw connectFailureOf(error, options.label);
+      const isTimedOut = withinMs !== null && performance.now() - startedAt >= withinMs;
+      throw isTimedOut ? timeoutOf(options.label, error) : connectFailureOf(error, options.label);
     }
   }
 
   /** As `server_version_num`: 150018. */
   get serverVersion(): number {
     return this.#serverVersion;
+  }
+
+  /** The server process behind the connection, as the server or a pooler in between has told it; null: nobody has. */
+  get backendPid(): number | null {
+    return (this.#client as unknown as { processID: number | null }).processID;
   }
 
   /** False once the connection has broken or was closed; it is then of no further use. */
@@ -78,6 +96,19 @@ export class Session implements AsyncDisposable {
   get isInTransaction(): boolean {
     const status = this.#client.getTransactionStatus();
     return status === 'T' || status === 'E';
+  }
+
+  /** True when the connection was given up because the server did not answer, and nobody said that it had broken. */
+  get hasFallenSilent(): boolean {
+    return this.#isSilent;
+  }
+
+  /**
+   * Returns when the server has answered.
+   * @throws ReplicationError `database_unreachable`, also when the answer takes longer than that; the connection is given up then
+   */
+  async ping(withinMs: number): Promise<void> {
+    await this.#guard(() => this.#client.query('select'), withinMs);
   }
 
   /** One statement with parameters; its rows. */
@@ -136,7 +167,9 @@ export class Session implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    const timer = setTimeout(() => this.destroy(), closeWithinMs);
     await this.#client.end().catch(() => undefined);
+    clearTimeout(timer);
   }
 
   /** Drops the connection without a word to the server: what is in progress there is rolled back. */
@@ -157,11 +190,18 @@ export class Session implements AsyncDisposable {
     await this.script(...sessionSettings(this.#serverVersion));
   }
 
-  async #guard<T>(work: () => Promise<T>): Promise<T> {
+  async #guard<T>(work: () => Promise<T>, withinMs = this.#answerWithinMs): Promise<T> {
+    const giveUp = (): void => {
+      this.#isSilent = true;
+      this.destroy();
+    };
+    const timer = withinMs === null ? undefined : setTimeout(giveUp, withinMs);
     try {
       return await work();
     } catch (error) {
-      throw failureOf(error, this.label);
+      throw this.#isSilent ? silenceOf(this.label, error) : failureOf(error, this.label);
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

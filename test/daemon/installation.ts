@@ -14,10 +14,11 @@ import { type ControlStore, openControlStore } from '../../src/control/store.ts'
 import { addSync, type NewSync } from '../../src/control/sync.ts';
 import { readSyncStates, type StoredSyncState } from '../../src/control/sync-state.ts';
 import { runDaemon } from '../../src/daemon/daemon.ts';
-import type { DatabaseName, Role, SyncDefinition } from '../../src/model/topology.ts';
+import type { ConnectionParameters, DatabaseName, Role, SyncDefinition } from '../../src/model/topology.ts';
 import { connect } from '../../src/pg/conninfo.ts';
 import type { Session } from '../../src/pg/session.ts';
 import { sql } from '../../src/pg/sql.ts';
+import { passOn, type Reached } from '../../src/replication/fault-point.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { installSync } from '../../src/setup/install.ts';
 import { createDatabase, databaseOn, type TestDatabase } from '../support/databases.ts';
@@ -29,6 +30,8 @@ interface InstallationOptions {
   readonly tables: readonly string[];
   readonly sequences?: readonly string[];
   readonly sync?: Partial<NewSync>;
+  /** What leads the daemon, and not the applications, to a database. */
+  readonly ways?: Readonly<Record<string, ConnectionParameters>>;
   /** Servers of their own, by database. */
   readonly servers?: Readonly<Record<string, { readonly parameters: TestDatabase['parameters'] }>>;
 }
@@ -127,8 +130,8 @@ export class TestInstallation {
     if (found !== null) await this.store.transaction((db) => unregisterDaemon(db, found.id));
   }
 
-  startDaemon(): RunningDaemon {
-    return startDaemon(this.control);
+  startDaemon(reached: Reached = passOn): RunningDaemon {
+    return startDaemon(this.control, reached);
   }
 
   async #session(name: string): Promise<Session> {
@@ -142,7 +145,7 @@ export class TestInstallation {
 }
 
 /** Inside the test, which ends it. */
-export const startDaemon = (control: TestDatabase): RunningDaemon => {
+export const startDaemon = (control: TestDatabase, reached: Reached = passOn): RunningDaemon => {
   const stream = new PassThrough();
   const lines: string[] = [];
   stream.on('data', (chunk: Buffer) => lines.push(chunk.toString()));
@@ -159,6 +162,7 @@ export const startDaemon = (control: TestDatabase): RunningDaemon => {
     config,
     log: createLog({ level: 'debug', destination: stream }),
     signal: controller.signal,
+    reached,
   });
   const stop = async (): Promise<void> => {
     controller.abort();
@@ -189,7 +193,12 @@ export const createInstallation = async (options: InstallationOptions): Promise<
   }
   const sync = await store.transaction(async (db) => {
     for (const [name, { parameters }] of databases) {
-      await addDatabase(db, { name, parameters, status: 'active', makedelta: false });
+      await addDatabase(db, {
+        name,
+        parameters: { ...parameters, ...options.ways?.[name] },
+        status: 'active',
+        makedelta: false,
+      });
     }
     const members = Object.entries(options.roles).map(([database, role]) => ({ database, role }));
     await addDbGroup(db, 'everywhere', members);

@@ -12,11 +12,11 @@ import type { Fault } from '../support/faulty-daemon.ts';
 import { createInstallation, type TestInstallation } from './installation.ts';
 
 const names = ['A', 'B', 'C'] as const;
-const ofSources: readonly FaultPoint[] = ['source_opened', 'source_finished', 'conflicts_logged'];
+const ofSources: ReadonlySet<FaultPoint> = new Set(['source_opened', 'source_finished', 'conflicts_logged']);
 
 const faults: readonly Fault[] = names.flatMap((database) =>
   faultPoints
-    .filter((point) => database !== 'C' || !ofSources.includes(point))
+    .filter((point) => database !== 'C' || !ofSources.has(point))
     .map((point): Fault => ({ signal: 'SIGKILL', point, database })),
 );
 

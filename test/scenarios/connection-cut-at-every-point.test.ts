@@ -72,10 +72,10 @@ const expectHealed = async (shop: Shop, lap: number): Promise<void> => {
     expect({ id, winner }).toEqual({ id: records[0]?.['id'], winner: '2' });
 };
 
-const ofSources: readonly FaultPoint[] = ['source_opened', 'source_finished'];
+const ofSources: ReadonlySet<FaultPoint> = new Set(['source_opened', 'source_finished']);
 const ofRound = faultPoints.filter((point) => point !== 'conflicts_logged');
 const pointsOf = (name: Name): readonly FaultPoint[] =>
-  name === 'C' ? ofRound.filter((point) => !ofSources.includes(point)) : ofRound;
+  name === 'C' ? ofRound.filter((point) => !ofSources.has(point)) : ofRound;
 
 describe.each(names)('while %s is at a hand-over', (at) => {
   test.each(names)(

@@ -14,7 +14,7 @@ export interface Fault {
   readonly database: string;
 }
 
-export interface FaultyDaemonOptions extends Fault {
+interface FaultyDaemonOptions extends Fault {
   readonly control: ConnectionParameters;
 }
 

@@ -32,9 +32,11 @@ export const createProxy = async ({
   readonly parameters: ConnectionParameters;
 }): Promise<Proxy> => {
   const pairs = new Set<Pair>();
+  /** As in a network that has gone: the end of one side never reaches the other. */
+  const frozen = new Set<Pair>();
   let isFrozen = false;
   const cut = (): void => {
-    for (const { client, server } of pairs) {
+    for (const { client, server } of [...pairs, ...frozen]) {
       client.destroy();
       server.destroy();
     }
@@ -52,10 +54,13 @@ export const createProxy = async ({
         .on('error', () => undefined)
         .on('close', () => {
           pairs.delete(pair);
-          to.destroy();
+          if (!frozen.has(pair)) to.destroy();
         });
     }
-    if (isFrozen) return;
+    if (isFrozen) {
+      frozen.add(pair);
+      return;
+    }
     client.pipe(server);
     server.pipe(client);
   });
@@ -75,9 +80,10 @@ export const createProxy = async ({
     },
     freeze() {
       isFrozen = true;
-      for (const { client, server } of pairs) {
-        client.unpipe(server).pause();
-        server.unpipe(client).pause();
+      for (const pair of pairs) {
+        frozen.add(pair);
+        pair.client.unpipe(pair.server).pause();
+        pair.server.unpipe(pair.client).pause();
       }
     },
     thaw() {
