@@ -17,7 +17,7 @@ import { type AppliedCounts, applyRound, type Destination, loadRound } from './a
 import type { Reached } from './fault-point.ts';
 import type { Catalog } from './read/catalog.ts';
 import { type OpenSource, openSource } from './read/source.ts';
-import { type Delivery, planDelivery } from './read/delivery.ts';
+import { type Delivery, movesOf, planDelivery } from './read/delivery.ts';
 import { settleAll } from './settle.ts';
 
 export interface RoundContext {
@@ -167,8 +167,10 @@ const sequencesFor = (
 const sequenceKey = (sequences: readonly SequenceValue[]): string =>
   sequences.map(({ lastValue, isCalled }) => `${lastValue}${isCalled ? '' : '-'}`).join(',');
 
+/** A database that has read nobody, because it is alone, has nothing to receive, and no step that would keep others out. */
 const hasWork = (context: RoundContext, delivery: Delivery, furthest: readonly SequenceValue[]): boolean => {
   const { tables, isCopy, startsAnew, isOverdue, member } = delivery;
+  if (movesOf(delivery).length === 0) return false;
   const sequences = sequencesFor(context, member, furthest);
   const hasNewValues =
     sequences.length > 0 && context.memory.sequences.get(member.database.id) !== sequenceKey(sequences);

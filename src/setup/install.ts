@@ -15,7 +15,7 @@ import {
 import { adoptRestored, installSchema } from '../connectors/postgres/identity.ts';
 import { readLineage } from '../connectors/postgres/lineage.ts';
 import {
-  movePosition,
+  beginPosition,
   readPositions,
   retainPositions,
   takeSnapshot,
@@ -147,7 +147,7 @@ const writePositions = async (options: SetupOptions, { source, written, undo }: 
     if (positions.some((position) => position.source === source.database.id)) continue;
     const others = positions.map((position) => position.source);
     undo.add(() => session.script(retainPositions(schema, definition.id, others)));
-    const [insert] = movePosition(schema, definition.id, {
+    const insert = beginPosition(schema, definition.id, {
       source: source.database.id,
       seq: 0n,
       snapshot,

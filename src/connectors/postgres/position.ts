@@ -92,22 +92,45 @@ export const decodePosition = (row: PositionRow): Position => ({
 export const readPositions = async (session: Session, schema: string, sync: SyncId): Promise<Position[]> =>
   (await session.query(selectPositions(schema, sync))).map(decodePosition);
 
+/** A database begins to read a source. */
+export const beginPosition = (schema: string, sync: SyncId, position: Position): Sql => sql`
+  insert into ${sql.id(schema, 'position')} (${columns})
+  values (${valuesOf(sync, position)})`;
+
+/** A step of a database in a source. */
+export interface PositionMove {
+  readonly from: Position;
+  /** Its `seq` is the next one. */
+  readonly to: Position;
+}
+
 /**
- * Moves a position. A second worker that tries the same step waits for the first and then fails on the primary
- * key: this is the fence of invariant 7. Older rows go in passing, so that the table stays small without updates.
+ * Moves a position: the fence of invariant 7. Of two workers at the same step the second waits for the first and then fails
+ * on the primary key. One that comes so late that its step has been removed again finds that the position from which it
+ * read is not there any more, and inserts nothing; the lock keeps it there until this transaction ends, and with it
+ * every later step. Older rows go in passing, so that the table stays small without updates.
  */
-export const movePosition = (schema: string, sync: SyncId, position: Position): [Sql, Sql] => [
+export const movePosition = (schema: string, sync: SyncId, { from, to }: PositionMove): [Sql, Sql] => [
   sql`
-  insert into ${sql.id(schema, 'position')}
-    (sync, source, seq, pos, system_identifier, timeline, database_oid, incarnation, copy_generation)
-  values (${sync}::uuid, ${position.source}::integer, ${position.seq}::bigint, ${position.snapshot}::pg_snapshot,
-          ${position.lineage.systemIdentifier}::numeric, ${position.lineage.timeline}::integer,
-          ${position.lineage.databaseOid}::oid, ${position.lineage.incarnation}::bigint,
-          ${position.copyGeneration}::integer)`,
+  insert into ${sql.id(schema, 'position')} (${columns})
+  select ${valuesOf(sync, to)}
+    from (
+      select from ${sql.id(schema, 'position')}
+       where sync = ${sync}::uuid and source = ${from.source}::integer and seq = ${from.seq}::bigint
+         and pos::text = ${from.snapshot}
+         for key share
+    ) predecessor`,
   sql`
   delete from ${sql.id(schema, 'position')}
-   where sync = ${sync}::uuid and source = ${position.source}::integer and seq < ${position.seq}::bigint - 1`,
+   where sync = ${sync}::uuid and source = ${to.source}::integer and seq < ${from.seq}::bigint`,
 ];
+
+const columns = sql`sync, source, seq, pos, system_identifier, timeline, database_oid, incarnation, copy_generation`;
+
+const valuesOf = (sync: SyncId, { source, seq, snapshot, lineage, copyGeneration }: Position): Sql => sql`
+  ${sync}::uuid, ${source}::integer, ${seq}::bigint, ${snapshot}::pg_snapshot,
+  ${lineage.systemIdentifier}::numeric, ${lineage.timeline}::integer, ${lineage.databaseOid}::oid,
+  ${lineage.incarnation}::bigint, ${copyGeneration}::integer`;
 
 /** Forgets how far the sync has come on this database, but for these sources. */
 export const retainPositions = (schema: string, sync: SyncId, sources: readonly DatabaseId[]): Sql => sql`

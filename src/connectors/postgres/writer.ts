@@ -17,7 +17,7 @@ import { type ContestedRow, contestedRows, decodeContested, type LocalChanges } 
 import { type SegmentNumber, segmentNumbers } from './delta.ts';
 import { decodeFingerprints, selectFingerprints } from './fingerprint.ts';
 import { readInterleaved } from './interleave.ts';
-import { movePosition, type Position, type Snapshot } from './position.ts';
+import { movePosition, type PositionMove, type Snapshot } from './position.ts';
 import { tableAltered } from './reader.ts';
 import { isFurther } from './sequence-order.ts';
 import { advanceSequence, lockDefinitions, readSequences, type SequenceValue } from './sequences.ts';
@@ -93,20 +93,26 @@ export class PostgresWriter {
    * Moves the positions: the fence. Waits for another worker at the same step.
    * @throws ReplicationError `fenced`
    */
-  async movePositions(sync: SyncId, positions: readonly Position[]): Promise<void> {
+  async movePositions(sync: SyncId, moves: readonly PositionMove[]): Promise<void> {
     try {
-      await this.#session.script(
+      const counts = await this.#session.counts(
         sql`set local idle_in_transaction_session_timeout = ${sql.literal(idleInTransactionTimeoutMs)}`,
-        ...positions.flatMap((position) => movePosition(this.#schema, sync, position)),
+        ...moves.flatMap((move) => movePosition(this.#schema, sync, move)),
       );
+      const inserted = counts.filter((_, index) => index % 2 === 1);
+      if (inserted.some((count) => count !== 1)) throw this.#fenced();
     } catch (error) {
-      if (!isReplicationError(error, 'unique_conflict')) throw error;
-      throw new ReplicationError('fenced', {
-        message: `${this.#session.label}: another worker has moved the position in the meantime.`,
-        facts: { database: this.#session.label },
-        cause: error,
-      });
+      throw isReplicationError(error, 'unique_conflict') ? this.#fenced(error) : error;
     }
+  }
+
+  #fenced(cause?: ReplicationError): ReplicationError {
+    const { label } = this.#session;
+    return new ReplicationError('fenced', {
+      message: `${label}: another worker has moved the position in the meantime.`,
+      facts: { database: label },
+      ...(cause === undefined ? {} : { cause }),
+    });
   }
 
   /** Locks the rows that will change, where applications could change them too; says from when on they are ours. */

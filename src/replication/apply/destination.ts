@@ -1,4 +1,5 @@
 /** A written database in a round: filled stage by stage while the sources are open, then applied in one go. */
+import assert from 'node:assert/strict';
 import type { Readable } from 'node:stream';
 import { type AppliedRows, applyStage } from '../../connectors/postgres/apply-stage.ts';
 import type { StagedVersion } from '../../connectors/postgres/apply.ts';
@@ -7,7 +8,7 @@ import { fillStage, fillTable } from '../../connectors/postgres/load.ts';
 import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
 import { PostgresWriter } from '../../connectors/postgres/writer.ts';
 import type { Lease } from '../../pg/pool.ts';
-import type { Delivery, RowStream, TableDelivery } from '../read/delivery.ts';
+import { type Delivery, movesOf, type RowStream, type TableDelivery } from '../read/delivery.ts';
 import type { RoundContext } from '../round.ts';
 import { settleTable } from './settle-table.ts';
 
@@ -148,8 +149,9 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
   const { writer, lease, staged, filledRowCount } = destination;
   const { database } = delivery.member;
   try {
-    const moved = delivery.nextPositions.filter((position) => !delivery.positions.includes(position));
-    await writer.movePositions(context.sync.id, moved);
+    const moves = movesOf(delivery);
+    assert(moves.length > 0, 'nothing keeps a second worker from writing the same');
+    await writer.movePositions(context.sync.id, moves);
     await context.reached('positions_moved', database);
     const since = await writer.lock(staged.map(({ plan }) => plan));
     await context.reached('rows_locked', database);

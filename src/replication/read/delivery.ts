@@ -7,7 +7,7 @@ import { type BaseVersion, copyVersion } from '../../connectors/postgres/base-ve
 import type { SourceTable, TableChanges, Window } from '../../connectors/postgres/changes.ts';
 import type { EntryScope } from '../../connectors/postgres/entries.ts';
 import type { Noting } from '../../connectors/postgres/notes.ts';
-import type { Position } from '../../connectors/postgres/position.ts';
+import type { Position, PositionMove } from '../../connectors/postgres/position.ts';
 import { planStage, type StagePlan } from '../../connectors/postgres/stage.ts';
 import type { Table } from '../../connectors/postgres/table.ts';
 import { ReplicationError } from '../../model/errors.ts';
@@ -54,15 +54,21 @@ export interface Delivery {
   readonly isCopy: boolean;
   /** The source of a copy takes note that one was asked for; it is written even if nothing has changed. */
   readonly startsAnew: boolean;
-  /** Those that do not move are the same objects as before. */
-  readonly nextPositions: readonly Position[];
   readonly positions: readonly Position[];
+  /** In the same order; those that do not move are the same objects as before. */
+  readonly nextPositions: readonly Position[];
   readonly changeCount: number;
   /** When the newest change was made that a reader may not know, by table and source; microseconds since 1970. */
   readonly newestAt: NewestChanges;
   /** There is nothing to do, but so much to pass over that it is worth moving the positions. */
   readonly isOverdue: boolean;
 }
+
+/** The steps that the round makes, none of which another worker may make as well. */
+export const movesOf = ({ positions, nextPositions }: Delivery): PositionMove[] =>
+  nextPositions
+    .map((to, index) => ({ from: positions[index] ?? to, to }))
+    .filter(({ from, to }) => from !== to);
 
 /** Deltas that are passed over in each round until a position moves; that costs a commit. */
 const skippedMax = 1_000;
