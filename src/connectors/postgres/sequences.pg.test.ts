@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createDatabase, databaseOn, type TestDatabase } from '../../../test/support/databases.ts';
 import { majors, startServer } from '../../../tools/embedded-postgres.ts';
 import { sql } from '../../pg/sql.ts';
-import { lockDefinitions } from './sequences.ts';
+import { advanceSequence, lockDefinitions, readSequences, type SequenceValue } from './sequences.ts';
 
 const names = ['s', 'Odd "name"'].map((name) => ({ schema: 'public', name }));
 
@@ -32,3 +32,33 @@ test.each(majors.filter((major) => major !== 18))('and so it is on PostgreSQL %i
   await using database = await databaseOn(server, 'sequences');
   await expectLocked(database);
 });
+
+/** Seen to fail: with `setval` whatever the value is (without `isOnTheWay`) all three are set back to 5000. */
+test.each([
+  { passing: 6_000n, definition: '', cycle: 'an ascending one' },
+  {
+    passing: 4_000n,
+    definition: 'increment -1 minvalue 1 maxvalue 10000 start 10000',
+    cycle: 'a descending one',
+  },
+  { passing: 5_500n, definition: 'maxvalue 10000 start 9900 cycle', cycle: 'one that wraps on the way' },
+])(
+  '$cycle that applications have brought further since it was read is not set back',
+  async ({ passing, definition }) => {
+    const session = await (await createDatabase('sequences')).session();
+    const relation = { schema: 'public', name: 's' };
+    await session.script(
+      sql`create sequence public.s ${sql.verbatim(definition)}`,
+      sql`select nextval('public.s')`,
+    );
+    const [own] = (await readSequences(session, [relation])) as [SequenceValue];
+    const wanted = { ...own, lastValue: 5_000n };
+    await session.script(sql`select setval('public.s', ${passing}::bigint)`, advanceSequence(own, wanted));
+    expect((await readSequences(session, [relation]))[0]?.lastValue).toBe(passing);
+    await session.script(
+      sql`select setval('public.s', ${own.lastValue}::bigint)`,
+      advanceSequence(own, wanted),
+    );
+    expect((await readSequences(session, [relation]))[0]?.lastValue).toBe(5_000n);
+  },
+);

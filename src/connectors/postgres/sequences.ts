@@ -49,14 +49,27 @@ const stepsMax = 1000n;
 
 /**
  * Brings a sequence forward, round its range if it cycles. `setval` is not atomic with reading the current value, so it is
- * used only for a distance that no application covers in the microseconds between; `nextval` for the rest.
+ * used only for a distance that no application covers in the microseconds between, and only while the value is still on
+ * the way: whatever happened since `own` was read, also when that was long ago, it never goes back. `nextval` for the rest.
  */
 export const advanceSequence = (own: SequenceValue, wanted: SequenceValue): Sql => {
   const regclass = regclassOf(own.relation);
   const draws = own.isCalled && own.cache === 1n ? drawsBetween(own, wanted) : null;
-  if (draws === null || draws > stepsMax)
-    return sql`select pg_catalog.setval(${regclass}, ${wanted.lastValue}::bigint, ${wanted.isCalled}::boolean)`;
-  return sql`select count(pg_catalog.nextval(${regclass})) from pg_catalog.generate_series(1, ${draws}::bigint)`;
+  if (draws !== null && draws <= stepsMax)
+    return sql`select count(pg_catalog.nextval(${regclass})) from pg_catalog.generate_series(1, ${draws}::bigint)`;
+  const { schema, name } = own.relation;
+  return sql`select pg_catalog.setval(${regclass}, ${wanted.lastValue}::bigint, ${wanted.isCalled}::boolean) from ${sql.id(schema, name)} s where ${isOnTheWay(own, wanted)}`;
+};
+
+/** A cyclic sequence may have its way across the end of the range. */
+const isOnTheWay = (own: SequenceValue, wanted: SequenceValue): Sql => {
+  const isWrapped =
+    wanted.lastValue > own.lastValue !== own.increment > 0n && wanted.lastValue !== own.lastValue;
+  const [low, high] =
+    own.lastValue < wanted.lastValue ? [own.lastValue, wanted.lastValue] : [wanted.lastValue, own.lastValue];
+  return isWrapped
+    ? sql`(s.last_value <= ${low}::bigint or s.last_value >= ${high}::bigint)`
+    : sql`s.last_value between ${low}::bigint and ${high}::bigint`;
 };
 
 /**
