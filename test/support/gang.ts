@@ -50,7 +50,7 @@ export interface Gang
 export const createGang = async (options: GangOptions): Promise<Gang> => {
   const names = Object.keys(options.roles);
   const site = await createSite(names, options);
-  const { on, run, rows } = site;
+  const { on, another, run, rows } = site;
   const relations = [
     ...options.tables.map((name) => ({ kind: 'table' as const, relation: relationOf(name) })),
     ...(options.sequences ?? []).map((name) => ({ kind: 'sequence' as const, relation: relationOf(name) })),
@@ -75,6 +75,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       return rounds.sync;
     },
     on,
+    another,
     run,
     rows,
     round: rounds.round,

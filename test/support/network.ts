@@ -46,7 +46,7 @@ export interface Network extends Applications, AsyncDisposable {
 
 export const createNetwork = async (options: NetworkOptions): Promise<Network> => {
   const site = await createSite(options.databases, options, options.makedelta);
-  const { on, run, rows } = site;
+  const { on, another, run, rows } = site;
   const installation = randomUUID();
   const syncs = new Map<string, SyncRounds>();
   const relations = options.tables.map((name, index) => ({
@@ -75,6 +75,7 @@ export const createNetwork = async (options: NetworkOptions): Promise<Network> =
   const settle = (): Promise<void> => settleAll([...syncs.values()]);
   return {
     on,
+    another,
     run,
     rows,
     sync: (name) => syncs.get(name) as SyncRounds,

@@ -36,6 +36,8 @@ interface TestServer {
 export interface Applications {
   /** A session of the application on a database. */
   readonly on: (name: string) => Session;
+  /** Another session of the application there; it ends with the database. */
+  readonly another: (name: string) => Promise<Session>;
   readonly run: (name: string, statements: string) => Promise<void>;
   /** The rows of a table, as text. */
   readonly rows: (name: string, table: string | RelationName) => Promise<string[]>;
@@ -94,6 +96,7 @@ export const createSite = async (
     oldestVersion: Math.min(...[...sessions.values()].map(({ serverVersion }) => serverVersion)),
     borrow: (id) => (pools.get(id) as Pool).acquire(),
     on: (name) => sessions.get(name) as Session,
+    another: (name) => applicationOn(tested.get(name) as TestDatabase),
     async run(name, statements) {
       await sessions.get(name)?.script(sql.verbatim(statements));
     },

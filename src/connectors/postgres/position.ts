@@ -63,16 +63,28 @@ export const isBeyond = (xid: Sql, snapshot: Snapshot): Sql => {
   return sql`(${xid} >= ${xmax}::pg_catalog.xid8 or ${xid} = any (${inProgress}::pg_catalog.xid8[]))`;
 };
 
-/** The newest position of each source that this database has read for the sync. */
-export const selectPositions = (schema: string, sync: SyncId): Sql => sql`
-  select source, seq, pos::text as snapshot, system_identifier::text, timeline, database_oid::text,
-         incarnation, copy_generation
-    from (
-      select distinct on (source) *
-        from ${sql.id(schema, 'position')}
-       where sync = ${sync}::uuid
-       order by source, seq desc
-    ) newest`;
+/**
+ * The newest position of each source that this database has read for the sync. From one source to the next by the index, newest
+ * first: rows that were deleted stay in it for as long as the oldest transaction is open, and none of them is passed.
+ */
+export const selectPositions = (schema: string, sync: SyncId): Sql => {
+  const newestOf = (condition: Sql): Sql => sql`
+      select p.* from ${sql.id(schema, 'position')} p
+       where p.sync = ${sync}::uuid ${condition}
+       order by p.source desc, p.seq desc
+       limit 1`;
+  return sql`
+    with recursive newest as (
+      (${newestOf(sql.empty)})
+      union all
+      select following.*
+        from newest n
+       cross join lateral (${newestOf(sql`and p.source < n.source`)}) following
+    )
+    select source, seq, pos::text as snapshot, system_identifier::text, timeline, database_oid::text,
+           incarnation, copy_generation
+      from newest`;
+};
 
 type PositionRow = Readonly<Record<string, string | null>>;
 
@@ -108,7 +120,8 @@ export interface PositionMove {
  * Moves a position: the fence of invariant 7. Of two workers at the same step the second waits for the first and then fails
  * on the primary key. One that comes so late that its step has been removed again finds that the position from which it
  * read is not there any more, and inserts nothing; the lock keeps it there until this transaction ends, and with it
- * every later step. Older rows go in passing, so that the table stays small without updates.
+ * every later step. Each move removes the last but one, so there are never more than two. It is removed by its number: a range
+ * would pass all that were removed before (engine rule §21).
  */
 export const movePosition = (schema: string, sync: SyncId, { from, to }: PositionMove): [Sql, Sql] => [
   sql`
@@ -122,7 +135,7 @@ export const movePosition = (schema: string, sync: SyncId, { from, to }: Positio
     ) predecessor`,
   sql`
   delete from ${sql.id(schema, 'position')}
-   where sync = ${sync}::uuid and source = ${to.source}::integer and seq < ${from.seq}::bigint`,
+   where sync = ${sync}::uuid and source = ${to.source}::integer and seq = ${from.seq}::bigint - 1`,
 ];
 
 const columns = sql`sync, source, seq, pos, system_identifier, timeline, database_oid, incarnation, copy_generation`;
