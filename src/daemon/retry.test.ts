@@ -22,6 +22,7 @@ test.each(['database_unreachable', 'access_denied', 'tls_failed'] as const)(
   },
 );
 
+// Fails when what a person has to remove is looked for too late (npm run mutate).
 test('what a person has to remove is looked at again every ten seconds', () => {
   expect(decideNext(failure('schema_differs'), 1)).toEqual({ kind: 'look_again', afterMs: 10_000 });
   expect(decideNext(failure('row_refused'), 1)).toEqual({ kind: 'later' });

@@ -21,6 +21,8 @@ export const faultPoints = [
   'positions_moved',
   /** The rows that will be written are locked. */
   'rows_locked',
+  /** What becomes of the rows of a table is decided, recorded and noted; the rows are as before. */
+  'decided',
   /** Verdicts, records, notes and rows are written. */
   'rows_applied',
   /** Nothing is left to do on a written database but its commit. */

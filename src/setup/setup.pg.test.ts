@@ -114,6 +114,7 @@ test('two sources and a target are made ready, once', async () => {
   expect(await a.session.query(sql`select tbl, k1 from tahr.d_1_0`)).toEqual([{ tbl: '1', k1: '1' }]);
 });
 
+// Fails when the first position sees what is written after it (npm run mutate).
 test('the first position does not see what is written after it', async () => {
   const [a, c] = await Promise.all([site(1, 'source', orders), site(3, 'target', orders)]);
   await installSync(options([a, c], tableAndSequence, { onetimecopy: 1 }));
@@ -125,6 +126,7 @@ test('the first position does not see what is written after it', async () => {
   expect(await a.session.query(unseen)).toEqual([{ count: '1' }]);
 });
 
+// Fails when only the first finding is told (npm run mutate).
 test('everything that does not fit is found at once, and nothing is changed', async () => {
   const a = await site(
     1,

@@ -24,6 +24,7 @@ describe.each([
   ['one way', { A: 'source', B: 'target' }],
   ['both ways', { A: 'source', B: 'source', C: 'target' }],
 ] as const)('%s', (_, roles) => {
+  // Fails when every type travels in binary (npm run mutate).
   it('carries every built-in type, enums, domains, composites, ranges and arrays of them byte for byte', async () => {
     await using gang = await createGang({ roles, schema, tables });
     await moveEverything(gang, 'built_in', builtInTypes);

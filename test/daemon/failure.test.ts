@@ -81,6 +81,7 @@ test('with one of two sources away the other says what it waits for', async () =
   await shop.equal(20_000);
 });
 
+// Fails when who comes back is not told of (npm run mutate).
 test('a server that is killed and started again needs no operator', async () => {
   await using server = await startServer();
   const shop = await createInstallation({
@@ -101,6 +102,7 @@ test('a server that is killed and started again needs no operator', async () => 
   await shop.eventually('A', { state: 'idle', lastError: null });
 });
 
+// Fails when a refused row has no name (npm run mutate).
 test('a row that a target refuses is retried, and the reason is told until it is gone', async () => {
   const shop = await createInstallation({
     roles: { A: 'source', B: 'target' },

@@ -13,6 +13,7 @@ const gangOf = (
 ): Promise<Gang> => createGang({ roles, schema: items, tables: ['items'], options });
 
 describe('a source that is away', () => {
+  // Fails when what a round brings is not noted where a third one reads (npm run mutate).
   test('has its change passed on by one that received it', async () => {
     await using gang = await gangOf(three);
     await gang.run('A', put(1, 'of A'));
@@ -48,6 +49,7 @@ describe('a source that is away', () => {
 });
 
 describe('the same row changed on three', () => {
+  // Fails when one loser is recorded, not all (npm run mutate).
   test('has one winner everywhere, and both losers are recorded', async () => {
     await using gang = await gangOf(three);
     for (const name of ['C', 'A', 'B']) await gang.run(name, put(1, `of ${name}`));

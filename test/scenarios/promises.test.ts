@@ -6,6 +6,7 @@ import { createGang } from '../support/gang.ts';
 
 const orders = 'create table orders (id int primary key, note text)';
 
+// Fails when nobody waits until the source has flushed what it showed (npm run mutate).
 it('what a target has received is still there after the source has crashed, also of writers that did not wait for the disk', async () => {
   // The server itself would flush a commit that nobody waits for after ten seconds.
   await using source = await startServer({
@@ -29,6 +30,7 @@ it('what a target has received is still there after the source has crashed, also
   expect(await gang.rows('A', 'orders')).toEqual(['(1,one)', '(2,two)']);
 });
 
+// Fails when each table is committed by itself (npm run mutate).
 it('the tables of a transaction are seen together on a target at every moment', async () => {
   await using gang = await createGang({
     roles: { A: 'source', B: 'target' },
@@ -62,6 +64,7 @@ it('the tables of a transaction are seen together on a target at every moment', 
   expect(halves).toEqual([]);
 });
 
+// Fails when rows are kept while they pass (npm run mutate).
 it('a backlog passes through without being held in memory', async () => {
   await using gang = await createGang({
     roles: { A: 'source', B: 'target' },
@@ -83,6 +86,7 @@ it('a backlog passes through without being held in memory', async () => {
   expect((peak - before) / 1024 / 1024, 'growth in MB while 300 MB passed').toBeLessThan(150);
 });
 
+// Fails when rows are locked as for a deletion (npm run mutate).
 it('an application inserts a child while a round is writing its parent, without waiting and without an error', async () => {
   await using gang = await createGang({
     roles: { A: 'source', B: 'source' },

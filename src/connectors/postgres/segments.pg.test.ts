@@ -61,6 +61,7 @@ const readSince = async (
   };
 };
 
+// Fails when a segment is truncated whether somebody still needs it or not (npm run mutate).
 test('what is not acknowledged is kept, and what is acknowledged goes', async () => {
   const session = await prepare(await createDatabase('rotate'));
   await session.script(sql`insert into public.t values (1)`);
@@ -138,6 +139,7 @@ test('a writer or a dump that is at a segment keeps it, and nobody waits', async
   expect((await rotateSegments(session, { schema, ageMs })).truncatedCount).toBe(0);
 });
 
+// Fails when a segment is truncated without asking whether somebody still needs it (npm run mutate).
 test('nothing is lost while segments rotate under writers of every isolation level', {
   timeout: 30_000,
 }, async () => {
@@ -235,6 +237,7 @@ test('the deadline is renewed long before it is reached', async () => {
   expect({ isArmed, isOff, segment }).toEqual({ isArmed: true, isOff: false, segment: 2 });
 });
 
+// Fails when the triggers do not look at the budget (npm run mutate).
 test('deltas beyond the budget end capture, and the application goes on', async () => {
   const session = await prepare(await createDatabase('budget'));
   await session.script(sql`update tahr.identity set budget_bytes = 100000`);

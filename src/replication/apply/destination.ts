@@ -158,6 +158,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     let total: AppliedCounts = { inserted: filledRowCount, updated: 0, deleted: 0, conflicts: 0 };
     for (const table of staged) {
       const conflicts = await settleTable({ context, delivery, writer, table, since });
+      await context.reached('decided', database);
       const applied = await applyStage(writer.applyContext(table.plan, since, table.local));
       total = {
         inserted: total.inserted + applied.inserted,

@@ -35,6 +35,7 @@ describe('arbitrate', () => {
     expect(verdict.contenders).toHaveLength(2);
   });
 
+  // Fails when knowledge counts for nothing (npm run mutate).
   it('sees no conflict in a change that was made with knowledge of the other, even if its clock says earlier', () => {
     const verdict = arbitrate([candidate('A', 'A', 20, 'B'), candidate('B', 'B', 10)], latest);
     expect(verdict.winner.holder).toBe(ids.B);
@@ -42,6 +43,7 @@ describe('arbitrate', () => {
     expect(verdict.contenders).toHaveLength(1);
   });
 
+  // Fails when the name does not break a tie (npm run mutate).
   it('breaks a tie by the name of the database', () => {
     const verdict = arbitrate([candidate('B', 'B', 10), candidate('A', 'A', 10)], latest);
     expect(verdict.winner.holder).toBe(ids.A);
