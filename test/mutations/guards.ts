@@ -217,11 +217,20 @@ export const guards: readonly Guard[] = [
   {
     invariant: 7,
     what: 'two may move a position by the same step',
-    file: 'src/connectors/postgres/position.ts',
-    from: '          ${position.copyGeneration}::integer)`,',
-    to: '          ${position.copyGeneration}::integer) on conflict do nothing`,',
+    file: 'src/replication/read/next-positions.ts',
+    from: 'seq: position.seq + 1n,\n    snapshot: source',
+    to: 'seq: position.seq + BigInt(1 + Math.floor(Math.random() * 1e9)),\n    snapshot: source',
     test: 'test/scenarios/conflicts.test.ts',
     name: 'is a fence that a second worker does not pass',
+  },
+  {
+    invariant: 7,
+    what: 'a position is moved also where its predecessor has gone',
+    file: 'src/connectors/postgres/writer.ts',
+    from: 'if (inserted.some((count) => count !== 1)) throw this.#fenced();',
+    to: '',
+    test: 'test/scenarios/worker-overtaken.test.ts',
+    name: 'by %i steps writes nothing to a target',
   },
   {
     invariant: 8,

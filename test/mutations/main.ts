@@ -86,10 +86,10 @@ const runTest = async ({ test, name }: Guard, copy: string): Promise<Verdict> =>
   return statuses.has('passed') ? 'SURVIVED' : 'NOT RUN';
 };
 
-/** A name with `%s` or `${…}` stands for all of its cases. */
+/** A name with `%s`, `%i` or `${…}` stands for all of its cases. */
 const asPattern = (name: string): string =>
   name
-    .split(/%s|\$\{[^}]*\}/u)
+    .split(/%[si]|\$\{[^}]*\}/u)
     .map((part) => part.replaceAll(/[.*+?^$()|[\]{}\\]/gu, String.raw`\$&`))
     .join('.*');
 

@@ -43,6 +43,7 @@ const put = (note: string): string =>
   `insert into orders values (1, '${note}') on conflict (id) do update set note = excluded.note`;
 
 describe('a worker that was overtaken', () => {
+  // Fails when a position is moved also where its predecessor has gone (npm run mutate).
   it.each([1, 2, 3, 7])('by %i steps writes nothing to a target', async (steps) => {
     await using gang = await createGang({ roles: { A: 'source', B: 'target' }, schema, tables: ['orders'] });
     const late = await overtake(gang, ['B'], { steps, change: (n) => gang.run('A', put(`change ${n}`)) });
