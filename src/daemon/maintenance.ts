@@ -23,7 +23,7 @@ import type { Databases } from './databases.ts';
 
 export interface MaintenanceOptions {
   readonly schema: string;
-  readonly databases: Databases;
+  readonly databases: Pick<Databases, 'borrow' | 'isUp'>;
   readonly clock: Clock;
   readonly log: Log;
 }

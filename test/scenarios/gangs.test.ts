@@ -115,6 +115,20 @@ describe('a truncation', () => {
     expect(await gang.rows('A', 'items')).toEqual(['(5,"after the second")', '(6,"after both")']);
   });
 
+  test('that was brought does not lend its time to a row that has stayed, nor to a deletion', async () => {
+    await using gang = await gangOf(three);
+    for (const name of ['A', 'B', 'C']) await gang.run(name, put(2, 'everywhere'));
+    await gang.settle();
+    await gang.run('A', 'truncate items');
+    await gang.run('C', `${put(1, 'of C')}; ${put(2, 'of C')}`);
+    await gang.run('B', `${put(1, 'of B')}; delete from items where id = 2`);
+    await gang.roundOf(['A', 'B'], ['B']);
+    await gang.roundOf(['B', 'C']);
+    expect(await gang.rows('C', 'items')).toEqual(['(1,"of B")']);
+    await gang.expectEqual();
+    expect(await gang.rows('A', 'items')).toEqual(['(1,"of B")']);
+  });
+
   test('that reached one of two is not undone by what the other still has', async () => {
     await using gang = await gangOf(three);
     await gang.run('A', `${put(1, 'old')}; ${put(2, 'old')}`);

@@ -189,6 +189,23 @@ describe('a chain both ways', () => {
     });
 });
 
+test('a truncation that comes by does not lend its time to a row that has stayed', async () => {
+  await using network = await createNetwork({
+    databases: three,
+    makedelta: ['B'],
+    schema,
+    tables,
+    syncs: chainBothWays,
+  });
+  await network.run('A', put(2, 'old'));
+  await network.settle();
+  await network.run('A', 'truncate items');
+  await network.run('C', put(1, 'of C'));
+  await network.run('B', put(1, 'of B'));
+  await network.expectEqual();
+  expect(await network.rows('A', 'items')).toEqual(['(1,"of B")']);
+});
+
 test('a gang carries on what it brings to a member, and a target of two sources what it got of either', async () => {
   await using network = await createNetwork({
     databases: ['A', 'B', 'T', 'U'],

@@ -1,17 +1,11 @@
 /** The databases of one sync without a daemon: rounds run when the test says so. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import type {
-  RelationId,
-  RelationName,
-  Role,
-  SyncDefinition,
-  SyncId,
-  SyncName,
-} from '../../src/model/topology.ts';
+import type { RelationId, RelationName, Role, SyncDefinition } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
 import type { Reached } from '../../src/replication/fault-point.ts';
 import { type Applications, createSite, relationOf, type SiteOptions } from './site.ts';
+import { syncOf } from './sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from './sync-rounds.ts';
 
 interface GangOptions extends SiteOptions {
@@ -107,25 +101,6 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     [Symbol.asyncDispose]: () => site[Symbol.asyncDispose](),
   };
 };
-
-/** A sync with these members and relations; the rest as it is when nothing is said. */
-export const syncOf = (
-  settings: Pick<SyncDefinition, 'members' | 'relations'> & Partial<SyncDefinition>,
-): SyncDefinition => ({
-  id: randomUUID() as SyncId,
-  name: 'test' as SyncName,
-  status: 'active',
-  isPaused: false,
-  relgroup: 'test',
-  dbgroup: 'test',
-  conflictStrategy: 'bucardo_latest',
-  sequence: 'highest',
-  autokick: true,
-  checktimeMs: null,
-  onetimecopy: 0,
-  copyGeneration: 0,
-  ...settings,
-});
 
 export const expectEqualRows = async (
   { rows }: Applications,

@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import type { RelationId, Role, SyncDefinition, SyncName } from '../../src/model/topology.ts';
 import { type Sql, sql } from '../../src/pg/sql.ts';
 import { segmentTables } from '../../src/connectors/postgres/delta.ts';
-import { expectEqualRows, syncOf } from './gang.ts';
+import { expectEqualRows } from './gang.ts';
 import { type Applications, createSite, relationOf, type Site, type SiteOptions } from './site.ts';
+import { syncOf } from './sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from './sync-rounds.ts';
 
 interface NetworkOptions extends SiteOptions {

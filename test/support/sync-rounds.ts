@@ -1,10 +1,10 @@
 /** The rounds of one sync over the databases of a test: they run when the test says so. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Database, Member, Role, SyncDefinition } from '../../src/model/topology.ts';
+import type { Database, DatabaseId, Member, Role, SyncDefinition } from '../../src/model/topology.ts';
 import { connect } from '../../src/pg/conninfo.ts';
 import { type DatabasePreview, type PreviewContext, previewRound } from '../../src/replication/preview.ts';
 import { passOn, type Reached } from '../../src/replication/fault-point.ts';
-import { readCatalog } from '../../src/replication/read/catalog.ts';
+import { type Catalog, readCatalog } from '../../src/replication/read/catalog.ts';
 import { type DatabaseOutcome, emptyMemory, runRound } from '../../src/replication/round.ts';
 import { installSync } from '../../src/setup/install.ts';
 import type { Site } from './site.ts';
@@ -16,6 +16,8 @@ export interface SyncRounds {
   delayMs: number;
   /** May be set: told of every hand-over of a round. */
   reached: Reached;
+  /** May be set: catalogues are read once and kept until a round fails, as a daemon does; else they are read for each round. */
+  keepsCatalogs: boolean;
   /** May be set: rounds go on with another definition, and nothing is installed. */
   sync: SyncDefinition;
   /** Installs the sync as it is now. */
@@ -28,15 +30,20 @@ export interface SyncRounds {
   readonly preview: (...written: string[]) => Promise<DatabasePreview[]>;
   /** A round in every lane. @returns true if all were empty @throws what a database failed with */
   lap(): Promise<boolean>;
-  /** Nothing is known of positions any more. */
+  /** Nothing is known of positions and tables any more. */
   forget(): void;
 }
 
 const schema = 'tahr';
 
 /** @param installation the same for all syncs of a site */
-export const createSyncRounds = (site: Site, first: SyncDefinition, installation: string): SyncRounds => {
+export const createSyncRounds = (
+  site: Pick<Site, 'borrow' | 'oldestVersion'>,
+  first: SyncDefinition,
+  installation: string,
+): SyncRounds => {
   const memory = emptyMemory();
+  const catalogs = new Map<DatabaseId, Promise<Catalog>>();
   const members = (): readonly Member[] => rounds.sync.members;
   const sourceNames = (): string[] => namesOf(members(), 'source');
   const memberOf = (name: string): Member => {
@@ -50,21 +57,28 @@ export const createSyncRounds = (site: Site, first: SyncDefinition, installation
     sources: present.map(memberOf),
     written: written.map(memberOf),
     borrow: site.borrow,
-    catalogOf: async (id) => {
-      await using lease = await site.borrow(id);
-      return await readCatalog(lease.session, {
-        schema,
-        relations: rounds.sync.relations,
-        oldestVersion: site.oldestVersion,
-        isSource: members().some(({ database, role }) => database.id === id && role === 'source'),
-      });
+    catalogOf: (id) => {
+      const kept = catalogs.get(id) ?? readCatalogOf(id);
+      if (rounds.keepsCatalogs) catalogs.set(id, kept);
+      return kept;
     },
   });
+  const readCatalogOf = async (id: DatabaseId): Promise<Catalog> => {
+    await using lease = await site.borrow(id);
+    return await readCatalog(lease.session, {
+      schema,
+      relations: rounds.sync.relations,
+      oldestVersion: site.oldestVersion,
+      isSource: members().some(({ database, role }) => database.id === id && role === 'source'),
+    });
+  };
   const rounds: SyncRounds = {
     sync: first,
     delayMs: 0,
     reached: passOn,
+    keepsCatalogs: false,
     async install() {
+      catalogs.clear();
       await installSync({
         definition: rounds.sync,
         installation,
@@ -85,7 +99,11 @@ export const createSyncRounds = (site: Site, first: SyncDefinition, installation
       };
       const around = surroundings(present, written);
       const context = { ...around, borrow, memory, onProgress: () => undefined, reached: rounds.reached };
-      const outcome = await runRound(context);
+      const outcome = await runRound(context).catch((error: unknown) => {
+        catalogs.clear();
+        throw error;
+      });
+      if ([...outcome.values()].some(({ kind }) => kind === 'bad')) catalogs.clear();
       return Object.fromEntries(
         [...outcome].map(([id, result]) => [
           members().find(({ database }) => database.id === id)?.database.name ?? '',
@@ -105,6 +123,7 @@ export const createSyncRounds = (site: Site, first: SyncDefinition, installation
       return isQuiet;
     },
     forget() {
+      catalogs.clear();
       memory.positions.clear();
       memory.sequences.clear();
     },

@@ -100,12 +100,13 @@ export const noteKept = (
 /**
  * A truncation that was brought, so that whoever lacks it learns of it here while its origin is away. It cascades like its
  * rows: when it changes something.
+ * @param seq drawn before any note of the round for this table
  */
 export const noteTruncation = (
   plan: StagePlan,
   noting: Noting,
   place: NotingPlace,
-  { base, holder }: { readonly base: BaseVersion; readonly holder: DatabaseId },
+  { base, holder, seq }: { readonly base: BaseVersion; readonly holder: DatabaseId; readonly seq: string },
 ): Sql => {
   const version = {
     origin: sql`${base.origin ?? holder}::integer`,
@@ -119,7 +120,7 @@ export const noteTruncation = (
   const isCascading = noting.cascades ? hasEffect : sql`false`;
   return sql`
     insert into ${segmentTable(place.schema, truncationShape, place.segment)} (tbl, seq, at, relay)
-    select ${plan.id}::integer, ${nextSeq(place.schema)}, ${base.at}::timestamptz,
+    select ${plan.id}::integer, ${seq}::bigint, ${base.at}::timestamptz,
            ${relay(place, version, { ...plain, cascades: isCascading })}
     ${noting.which === 'changed' || !isMember ? sql`where ${hasEffect}` : sql.empty}`;
 };

@@ -174,14 +174,17 @@ const selectChangedRows = ({ scope, source, plan }: RowRequest): Sql => {
       left join ${relationOf(source)} t on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
 
-/** Keys that were changed and are gone are sent too: their versions count against other sources' changes. */
+/**
+ * Keys that were changed and are gone are sent too: their versions count against other sources' changes. A row that is there is
+ * never in the version of a truncation, also where that came here after it: it has stayed against the truncation.
+ */
 const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion): Sql => {
   const key = scope.key;
   const staged = stagedKeys(key, plan);
   if (!plan.hasVersions)
     return sql`select ${sql.join(staged.map(({ current }) => current))}, true as present ${rowColumns(plan)} from ${relationOf(source)} t`;
   const keys = staged.map(({ current, noted }) => sql`coalesce(${current}, ${noted})`);
-  const isNewer = sql`(d.seq is not null and d.seq > ${base.seq}::bigint)`;
+  const isNewer = sql`(d.seq is not null and (d.seq > ${base.seq}::bigint or ${isThere(sql`t`)}))`;
   const either = (name: string, ofBase: Sql): Sql =>
     sql`case when ${isNewer} then d.${sql.id(name)} else ${ofBase} end`;
   return sql`

@@ -14,7 +14,7 @@ import { lockRows, stageAbsentRows, type StagedVersion } from './apply.ts';
 import type { ApplyContext } from './apply-stage.ts';
 import { decodeShapes, selectShapes } from './capture.ts';
 import { type ContestedRow, contestedRows, decodeContested, type LocalChanges } from './contest.ts';
-import { type SegmentNumber, segmentNumbers } from './delta.ts';
+import { nextSeq, type SegmentNumber, segmentNumbers } from './delta.ts';
 import { decodeFingerprints, selectFingerprints } from './fingerprint.ts';
 import { readInterleaved } from './interleave.ts';
 import { movePosition, type PositionMove, type Snapshot } from './position.ts';
@@ -123,6 +123,15 @@ export class PostgresWriter {
       sql`select pg_catalog.pg_current_snapshot()::text as snapshot`,
     );
     return results.at(-1)?.[0]?.['snapshot'] ?? '';
+  }
+
+  /** Places among the deltas of this database, for notes that are written later. */
+  async drawSeqs(count: number): Promise<string[]> {
+    if (count === 0) return [];
+    const rows = await this.#session.query(
+      sql`select ${nextSeq(this.#schema)} as seq from pg_catalog.generate_series(1, ${count}::integer)`,
+    );
+    return rows.map(({ seq }) => seq ?? '');
   }
 
   /** The contested rows, a page at a time. */

@@ -8,9 +8,9 @@ import {
   noteTruncation,
   type NotingPlace,
 } from '../../connectors/postgres/notes.ts';
-import { copyVersion } from '../../connectors/postgres/base-version.ts';
+import { type BaseVersion, copyVersion } from '../../connectors/postgres/base-version.ts';
 import type { PostgresWriter } from '../../connectors/postgres/writer.ts';
-import { formatRelation, sources as sourcesOf } from '../../model/topology.ts';
+import { type DatabaseId, formatRelation, sources as sourcesOf } from '../../model/topology.ts';
 import type { Sql } from '../../pg/sql.ts';
 import { type Circumstances, parseStrategy, type Strategy } from '../plan/strategy.ts';
 import type { Delivery, TableDelivery } from '../read/delivery.ts';
@@ -30,6 +30,9 @@ interface Settling {
 export const settleTable = async (settling: Settling): Promise<number> => {
   const { table, writer } = settling;
   const isSentByMany = table.streams.length > 1;
+  const truncations = truncationsOf(table);
+  // Drawn before anything else is noted: what stays or comes beside a truncation is the later version of its row.
+  const seqs = await writer.drawSeqs(truncations.length);
   let conflictCount = 0;
   if (isContestable(table)) {
     for await (const decisions of decidedPages(settling)) {
@@ -38,7 +41,11 @@ export const settleTable = async (settling: Settling): Promise<number> => {
       await writer.execute(...statementsFor(settling, decisions));
     }
   }
-  await writer.execute(...(isSentByMany ? [markDuplicates(table.plan)] : []), ...notesOfRest(settling));
+  await writer.execute(
+    ...(isSentByMany ? [markDuplicates(table.plan)] : []),
+    ...truncations.flatMap((truncation, index) => noteOfTruncation(settling, truncation, seqs[index])),
+    ...notesOfRest(settling),
+  );
   return table.local === null ? 0 : conflictCount;
 };
 
@@ -118,17 +125,32 @@ const statementsFor = (settling: Settling, { conflicts, chosen, kept, met, lost 
 export const marks = ({ table }: Pick<Settling, 'table'>, lost: readonly number[]): Sql[] =>
   lost.length > 0 ? [markLost(table.plan, lost)] : [];
 
+interface BroughtTruncation {
+  readonly base: BaseVersion;
+  readonly holder: DatabaseId;
+}
+
+/** Those that are noted here. */
+const truncationsOf = ({ noting, streams }: TableDelivery): BroughtTruncation[] =>
+  noting === null || noting.which === 'met'
+    ? []
+    : streams.flatMap(({ base, scope }) =>
+        base === null || base === copyVersion ? [] : [{ base, holder: scope.holder }],
+      );
+
+const noteOfTruncation = (
+  settling: Settling,
+  truncation: BroughtTruncation,
+  seq: string | undefined,
+): Sql[] => {
+  const { plan, noting } = settling.table;
+  if (noting === null || seq === undefined) return [];
+  return [noteTruncation(plan, noting, placeOf(settling), { ...truncation, seq })];
+};
+
 const notesOfRest = (settling: Settling): Sql[] => {
-  const { table } = settling;
-  const { plan, noting, streams } = table;
-  if (noting === null || noting.which === 'met') return [];
-  const place = placeOf(settling);
-  const truncations = streams.flatMap(({ base, scope }) =>
-    base === null || base === copyVersion
-      ? []
-      : [noteTruncation(plan, noting, place, { base, holder: scope.holder })],
-  );
-  return [...truncations, noteApplied(plan, noting, place)];
+  const { plan, noting } = settling.table;
+  return noting === null || noting.which === 'met' ? [] : [noteApplied(plan, noting, placeOf(settling))];
 };
 
 const placeOf = ({ context, writer, since }: Settling): NotingPlace => ({

@@ -1,0 +1,395 @@
+/** Plays a plan on real databases, step by step, and collects what they say of themselves in the end. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import { sql } from '../../../src/pg/sql.ts';
+import { isReplicationError, ReplicationError } from '../../../src/model/errors.ts';
+import type {
+  Database,
+  DatabaseId,
+  RelationId,
+  SyncDefinition,
+  SyncName,
+} from '../../../src/model/topology.ts';
+import { passOn } from '../../../src/replication/fault-point.ts';
+import type { Lease } from '../../../src/pg/pool.ts';
+import type { Session } from '../../../src/pg/session.ts';
+import { syncOf } from '../../support/sync-definition.ts';
+import { createSyncRounds, membersOf, settleAll, type SyncRounds } from '../../support/sync-rounds.ts';
+import type { Arena } from './arena.ts';
+import { createCaretaker } from './caretaker.ts';
+import type { TablePlan } from './tables.ts';
+import { describeStep, type Place, type Plan, type RoundStep, type Step, type SyncPlan } from './plan.ts';
+import { type Chronicle, type Image, installWitness, readChronicle } from './witness.ts';
+
+export interface Played {
+  readonly chronicles: readonly Chronicle[];
+  /** What was done and what came of it, a line for each step. */
+  readonly trace: readonly string[];
+  /** What should not have happened while it was played. */
+  readonly troubles: readonly string[];
+  readonly syncs: ReadonlyMap<string, SyncDefinition>;
+}
+
+export const play = async (arena: Arena, plan: Plan): Promise<Played> => {
+  await arena.reset(plan.databases);
+  const player = new Player(arena, plan);
+  try {
+    await player.prepare();
+    for (const step of plan.steps) await player.step(step);
+    await player.end();
+  } catch (error) {
+    player.trouble(error);
+  }
+  return player.played();
+};
+
+/** A round fails in one of these ways when applications are in its way or connections break: it is tried again. */
+const expectedFailures = new Set([
+  'given_way',
+  'table_altered',
+  'fenced',
+  'interrupted',
+  'database_unreachable',
+]);
+
+const roundTimeMaxMs = 30_000;
+
+/** What a kill, a cut or a failing statement looks like from inside. */
+const broken = (): ReplicationError =>
+  new ReplicationError('interrupted', { message: 'broken by the simulation', facts: {} });
+
+class Player {
+  readonly #arena: Arena;
+  readonly #plan: Plan;
+  readonly #databases: ReadonlyMap<string, Database>;
+  readonly #rounds = new Map<string, SyncRounds>();
+  readonly #caretaker: ReturnType<typeof createCaretaker>;
+  readonly #trace: string[] = [];
+  readonly #troubles: string[] = [];
+  readonly #borrowed: Borrowed;
+  #chronicles: readonly Chronicle[] = [];
+
+  constructor(arena: Arena, plan: Plan) {
+    this.#arena = arena;
+    this.#plan = plan;
+    this.#borrowed = new Borrowed(arena);
+    this.#databases = new Map(
+      plan.databases.map((name) => {
+        const database = arena.databases.get(name) as Database;
+        return [name, { ...database, makedelta: plan.makedelta.includes(name) }];
+      }),
+    );
+    this.#caretaker = createCaretaker(arena);
+  }
+
+  async prepare(): Promise<void> {
+    await Promise.all(this.#plan.databases.map((name) => this.#createTables(name)));
+    const installation = randomUUID();
+    for (const sync of this.#plan.syncs) {
+      const site = { oldestVersion: this.#arena.serverVersion, borrow: this.#borrowed.borrow };
+      const rounds = createSyncRounds(site, this.#definitionOf(sync), installation);
+      rounds.keepsCatalogs = true;
+      this.#rounds.set(sync.name, rounds);
+      await rounds.install();
+    }
+  }
+
+  async #createTables(name: string): Promise<void> {
+    const { tables, initial, syncs } = this.#plan;
+    const isEmpty = syncs.some(({ isCopied, members }) => isCopied && Object.keys(members)[0] !== name);
+    await this.#arena
+      .application(name, 0)
+      .script(
+        ...tables.map(({ create }) => sql.verbatim(create)),
+        ...(isEmpty ? [] : initial.map((statement) => sql.verbatim(statement))),
+        ...installWitness(name, tables),
+      );
+  }
+
+  #definitionOf({ name, members, tables, strategy, tableStrategies, isCopied }: SyncPlan): SyncDefinition {
+    return syncOf({
+      name: name as SyncName,
+      members: membersOf(this.#databases, members),
+      relations: this.#plan.tables.flatMap(({ name: table }, index) =>
+        tables.includes(table)
+          ? [
+              {
+                id: (index + 1) as RelationId,
+                kind: 'table' as const,
+                relation: { schema: 'public', name: table },
+                keyIndex: null,
+                conflictStrategy: tableStrategies[table] ?? null,
+                makedelta: null,
+              },
+            ]
+          : [],
+      ),
+      conflictStrategy: strategy,
+      onetimecopy: isCopied ? 1 : 0,
+      copyGeneration: isCopied ? 1 : 0,
+    });
+  }
+
+  async step(step: Step): Promise<void> {
+    const result = await this.#do(step);
+    this.#trace.push(`${describeStep(step)}${result === '' ? '' : ` -> ${result}`}`);
+  }
+
+  async #do(step: Step): Promise<string> {
+    switch (step.kind) {
+      case 'write':
+        return writeStep(this.#arena.application(step.database, step.session), step.statements);
+      case 'round':
+        return this.#round(step);
+      case 'maintain':
+        await this.#caretaker.run(this.#definitions(), step.present);
+        return '';
+      case 'restart':
+        for (const rounds of this.#rounds.values()) rounds.forget();
+        await this.#arena.restart();
+        return '';
+      case 'settle':
+        await this.#settle();
+        return '';
+      case 'strategy': {
+        const rounds = this.#roundsOf(step.sync);
+        rounds.sync = withStrategy(rounds.sync, step);
+        return '';
+      }
+      case 'add_table':
+      case 'join':
+      case 'leave':
+        throw new Error('not yet');
+      default:
+        return step satisfies never;
+    }
+  }
+
+  /** One round, with what is to happen in the middle of it. */
+  async #round({ sync, present, written, during, fault }: RoundStep): Promise<string> {
+    const rounds = this.#roundsOf(sync);
+    const mine = new RoundLeases();
+    const waiting = [...during];
+    let pending = fault;
+    const isAt = (place: Place, point: string, database: Database): boolean =>
+      place.point === point && place.database === database.name;
+    // A round in the middle of this one has its own.
+    rounds.reached = async (point, database) => {
+      const index = waiting.findIndex((place) => isAt(place, point, database));
+      const [found] = index < 0 ? [] : waiting.splice(index, 1);
+      if (found !== undefined) await this.#inTheMiddle(found.steps);
+      if (pending === null || !isAt(pending, point, database)) return;
+      const { how } = pending;
+      pending = null;
+      if (how === 'cut') return this.#cut(mine, database);
+      if (how === 'kill') mine.destroyAll();
+      throw broken();
+    };
+    try {
+      const outcomes = await this.#borrowed.during(mine, () =>
+        this.#watched(mine, rounds.roundOf(present, written)),
+      );
+      if (fault?.how === 'kill') rounds.forget();
+      return Object.entries(outcomes)
+        .map(
+          ([name, outcome]) =>
+            `${name} ${outcome.kind === 'bad' ? this.#failure(outcome.error) : outcome.kind}`,
+        )
+        .join(', ');
+    } catch (error) {
+      rounds.forget();
+      return this.#failure(error);
+    }
+  }
+
+  /** Ends a round that does not end by itself. */
+  async #watched<T>(mine: RoundLeases, round: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => {
+      this.trouble(new Error(`a round has not ended within ${roundTimeMaxMs} ms`));
+      mine.destroyAll();
+    }, roundTimeMaxMs);
+    return round.finally(() => clearTimeout(timer));
+  }
+
+  async #inTheMiddle(steps: readonly Step[]): Promise<void> {
+    this.#trace.push('  in the middle of the next round:');
+    for (const step of steps) await this.step(step);
+  }
+
+  async #cut(mine: RoundLeases, { id, name }: Database): Promise<void> {
+    const pids = await Promise.all(mine.on(id).map(async (session) => session.memory.get('pid') as string));
+    const administrator = this.#arena.application(name, 0);
+    for (const pid of pids)
+      await administrator.query(sql`select pg_terminate_backend(${pid}::integer, 5000)`);
+  }
+
+  /** Its code; told of as a trouble when a round may not fail like that. */
+  #failure(error: unknown): string {
+    if (!isReplicationError(error)) {
+      this.trouble(error);
+      return 'bad: a bug';
+    }
+    if (!expectedFailures.has(error.code)) this.trouble(error);
+    return `bad: ${error.code}`;
+  }
+
+  trouble(error: unknown): void {
+    const text = isReplicationError(error) ? `${error.code}: ${error.message}` : errorText(error);
+    this.#troubles.push(text);
+    this.#trace.push(`trouble: ${text}`);
+  }
+
+  async #settle(): Promise<void> {
+    for (const rounds of this.#rounds.values()) rounds.reached = passOn;
+    await settleAll([...this.#rounds.values()]);
+  }
+
+  /** The writers have stopped. */
+  async end(): Promise<void> {
+    await this.#settle();
+    if (await this.#decideOpenConflicts()) await this.#settle();
+    this.#chronicles = await Promise.all(
+      this.#plan.databases.map((name) =>
+        readChronicle(this.#arena.application(name, 0), name, this.#plan.tables),
+      ),
+    );
+  }
+
+  /** As a person decides what the strategy has left open: any change that is made now goes to all databases. */
+  async #decideOpenConflicts(): Promise<boolean> {
+    const decided = new Set<string>();
+    for (const { sync } of this.#rounds.values())
+      for (const { role, database } of sync.members) {
+        if (role !== 'source') continue;
+        const application = this.#arena.application(database.name, 0);
+        const open = await application.query(
+          sql`select tbl, versions::text from tahr.conflict where winner is null and sync = ${sync.id}::uuid`,
+        );
+        for (const { tbl, versions } of open) {
+          const relation = sync.relations.find(({ id }) => id === Number(tbl));
+          const table = this.#plan.tables.find(({ name }) => name === relation?.relation.name);
+          if (table === undefined) continue;
+          const statement = decideFor(table, versions ?? '[]');
+          if (!decided.has(statement)) await writeStep(application, ['begin', statement, 'commit']);
+          decided.add(statement);
+        }
+      }
+    return decided.size > 0;
+  }
+
+  #roundsOf(sync: string): SyncRounds {
+    return this.#rounds.get(sync) as SyncRounds;
+  }
+
+  #definitions(): SyncDefinition[] {
+    return [...this.#rounds.values()].map(({ sync }) => sync);
+  }
+
+  played(): Played {
+    return {
+      chronicles: this.#chronicles,
+      trace: this.#trace,
+      troubles: this.#troubles,
+      syncs: new Map([...this.#rounds].map(([name, { sync }]) => [name, sync])),
+    };
+  }
+}
+
+const errorText = (error: unknown): string => (error instanceof Error ? (error.stack ?? '') : String(error));
+
+/** Statements of an application: one that fails takes its transaction with it, or goes back to the savepoint. */
+const writeStep = async (session: Session, statements: readonly string[]): Promise<string> => {
+  const results: string[] = [];
+  let hasSavepoint = false;
+  for (const statement of statements) {
+    // What is left of a transaction that has failed is passed over.
+    if (!session.isInTransaction && !/^(begin|commit prepared|rollback prepared)\b/.test(statement)) continue;
+    try {
+      await session.script(sql.verbatim(statement));
+      if (statement === 'savepoint s') hasSavepoint = true;
+      if (statement === 'release s') hasSavepoint = false;
+    } catch (error) {
+      results.push(isReplicationError(error) ? error.code : errorText(error));
+      if (session.isInTransaction) await session.script(hasSavepoint ? sql`rollback to s` : sql`rollback`);
+    }
+  }
+  return results.length === 0 ? '' : `failed: ${results.join(', ')}`;
+};
+
+/** The row that the versions are of is written once more, or made. */
+const decideFor = ({ name, keyColumns }: TablePlan, versions: string): string => {
+  const parsed = JSON.parse(versions) as { readonly row: Image | null }[];
+  const image = parsed.find(({ row }) => row !== null)?.row;
+  const columns = keyColumns.join(', ');
+  const key = keyColumns.map((column) => sql.literal(image?.[column] ?? null).inlined()).join(', ');
+  return `insert into ${name} (${columns}, note) values (${key}, 'decided') on conflict (${columns}) do update set note = 'decided'`;
+};
+
+const withStrategy = (
+  sync: SyncDefinition,
+  { table, strategy }: { readonly table: string | null; readonly strategy: string },
+): SyncDefinition =>
+  table === null
+    ? { ...sync, conflictStrategy: strategy }
+    : {
+        ...sync,
+        relations: sync.relations.map((relation) =>
+          relation.relation.name === table ? { ...relation, conflictStrategy: strategy } : relation,
+        ),
+      };
+
+/** The sessions of the round that is asking, so that it can lose its own. A round in the middle of another has others. */
+class Borrowed {
+  readonly #arena: Arena;
+  readonly #current = new AsyncLocalStorage<RoundLeases>();
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  during<T>(leases: RoundLeases, work: () => Promise<T>): Promise<T> {
+    return this.#current.run(leases, work);
+  }
+
+  readonly borrow = async (id: DatabaseId): Promise<Lease> => {
+    const round = this.#current.getStore();
+    const lease = await this.#arena.borrow(id);
+    return round === undefined ? lease : round.take(id, lease);
+  };
+}
+
+class RoundLeases {
+  #isDestroyed = false;
+  readonly #sessions: { readonly id: DatabaseId; readonly session: Session }[] = [];
+
+  async take(id: DatabaseId, lease: Lease): Promise<Lease> {
+    if (this.#isDestroyed) {
+      await lease[Symbol.asyncDispose]();
+      throw broken();
+    }
+    const { session } = lease;
+    if (!session.memory.has('pid')) {
+      const [row] = await session.query(sql`select pg_backend_pid() as pid`);
+      session.memory.set('pid', row?.['pid']);
+    }
+    const entry = { id, session };
+    this.#sessions.push(entry);
+    return {
+      ...lease,
+      discard: () => lease.discard(),
+      [Symbol.asyncDispose]: async () => {
+        this.#sessions.splice(this.#sessions.indexOf(entry), 1);
+        await lease[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  on(wanted: DatabaseId): Session[] {
+    return this.#sessions.filter(({ id }) => id === wanted).map(({ session }) => session);
+  }
+
+  destroyAll(): void {
+    this.#isDestroyed = true;
+    for (const { session } of this.#sessions) session.destroy();
+  }
+}

@@ -1,0 +1,280 @@
+/** From a seed to a plan: topology, tables, syncs, and the steps that are played. Looks at nothing but the seed. */
+import { faultPoints } from '../../../src/replication/fault-point.ts';
+import { type Dice, diceOf } from './dice.ts';
+import { faultKinds, type Place, type Plan, type RoundStep, type Step, type SyncPlan } from './plan.ts';
+import { createTable, initialRows, type TablePlan, tableStyles, writeSomething } from './tables.ts';
+import { chooseTopology, type Topology } from './topologies.ts';
+
+export const planOf = (seed: number): Plan => {
+  const dice = diceOf(seed);
+  const topology = chooseTopology(dice);
+  const tables = Array.from({ length: topology.tableCount }, (_, index) =>
+    createTable({ name: `t${index + 1}`, style: dice.pick(tableStyles), isOwned: topology.isOwned }, dice),
+  );
+  const syncs = topology.syncs.map((shape) => chooseSync(shape, { topology, tables, dice }));
+  const writer = new ScriptWriter({ dice, topology, tables, syncs });
+  return {
+    seed,
+    shape: topology.shape,
+    databases: topology.databases,
+    makedelta: topology.makedelta,
+    tables,
+    syncs,
+    initial: tables.flatMap((table, index) => initialRows(table, topology.writers[index]?.length ?? 1, dice)),
+    steps: writer.write(dice.between(12, 45)),
+    equal: equalDatabases(topology, tables),
+    isRing: topology.isRing,
+  };
+};
+
+const equalDatabases = (
+  { syncs }: Topology,
+  tables: readonly TablePlan[],
+): Readonly<Record<string, readonly string[]>> =>
+  Object.fromEntries(
+    tables.map(({ name }, index) => [
+      name,
+      [...new Set(syncs.flatMap((sync) => (sync.tables.includes(index) ? Object.keys(sync.members) : [])))],
+    ]),
+  );
+
+interface Choices {
+  readonly topology: Topology;
+  readonly tables: readonly TablePlan[];
+  readonly dice: Dice;
+}
+
+const chooseSync = (
+  { name, members, tables: places }: Topology['syncs'][number],
+  { topology, tables, dice }: Choices,
+): SyncPlan => {
+  const names = places.flatMap((place) => tables[place]?.name ?? []);
+  const sources = sourcesOf(members);
+  return {
+    name,
+    members,
+    tables: names,
+    strategy: chooseStrategy(sources, topology, dice),
+    tableStrategies: Object.fromEntries(
+      dice.some(names, 0.15).map((table) => [table, chooseStrategy(sources, topology, dice)]),
+    ),
+    // What another source holds and the first does not is given up by a copy.
+    isCopied: sources.length === 1 && topology.syncs.length === 1 && dice.chance(0.3),
+  };
+};
+
+const sourcesOf = (members: SyncPlan['members']): string[] =>
+  Object.keys(members).filter((name) => members[name] === 'source');
+
+const chooseStrategy = (
+  sources: readonly string[],
+  { isLatestOnly, syncs }: Topology,
+  dice: Dice,
+): string => {
+  if (isLatestOnly || sources.length === 1) return 'bucardo_latest';
+  const kind = dice.weighted({
+    bucardo_latest: 40,
+    bucardo_latest_table: 10,
+    bucardo_latest_all_tables: 10,
+    bucardo_source: 8,
+    bucardo_target: 8,
+    bucardo_random: 8,
+    list: 8,
+    // What is left undecided in one sync stays different in the next.
+    bucardo_skip: syncs.length === 1 ? 8 : 0,
+  });
+  return kind === 'list' ? dice.shuffled(sources).join(' ') : kind;
+};
+
+interface OpenTransaction {
+  readonly database: string;
+  readonly session: number;
+  /** Set once it is prepared: it then belongs to no session. */
+  readonly gid: string | null;
+}
+
+class ScriptWriter {
+  readonly #dice: Dice;
+  readonly #topology: Topology;
+  readonly #tables: readonly TablePlan[];
+  readonly #syncs: readonly SyncPlan[];
+  readonly #open: OpenTransaction[] = [];
+  #gidCount = 0;
+
+  constructor({ dice, topology, tables, syncs }: Choices & { readonly syncs: readonly SyncPlan[] }) {
+    this.#dice = dice;
+    this.#topology = topology;
+    this.#tables = tables;
+    this.#syncs = syncs;
+  }
+
+  write(count: number): Step[] {
+    const steps = Array.from({ length: count }, () => this.#step());
+    const ends = this.#open.splice(0).map((transaction) => this.#end(transaction));
+    return [...steps, ...ends];
+  }
+
+  #step(): Step {
+    const { isRing } = this.#topology;
+    switch (
+      this.#dice.weighted({
+        transaction: 42,
+        // In a ring a transaction that began early and writes late may lose its way (docs/cascading.md).
+        open: isRing ? 0 : 6,
+        proceed: this.#open.length > 0 ? 8 : 0,
+        round: 34,
+        maintain: 4,
+        restart: 1,
+        strategy: 2,
+      })
+    ) {
+      case 'transaction':
+        return this.#transaction();
+      case 'open':
+        return this.#openTransaction();
+      case 'proceed':
+        return this.#proceed();
+      case 'round':
+        return this.#round(0);
+      case 'maintain':
+        return { kind: 'maintain', present: this.#dice.some(this.#topology.databases, 0.8) };
+      case 'restart':
+        return { kind: 'restart' };
+      case 'strategy':
+        return this.#changeStrategy();
+      default:
+        throw new Error('no such step');
+    }
+  }
+
+  /** A whole transaction in one step. */
+  #transaction(): Step {
+    const dice = this.#dice;
+    const database = dice.of(this.#writers());
+    const end = dice.weighted({ commit: 80, rollback: 8, prepare: 7, abandon: 3 });
+    const gid = this.#gid();
+    const ends = {
+      commit: ['commit'],
+      rollback: ['rollback'],
+      prepare: [`prepare transaction '${gid}'`, `commit prepared '${gid}'`],
+      abandon: [`prepare transaction '${gid}'`, `rollback prepared '${gid}'`],
+    };
+    return {
+      kind: 'write',
+      database,
+      session: 0,
+      statements: [this.#begin(), ...this.#statements(database, false), ...ends[end]],
+    };
+  }
+
+  #openTransaction(): Step {
+    const database = this.#dice.of(this.#writers());
+    const session = this.#dice.between(1, 2);
+    if (this.#open.some((one) => one.database === database && one.session === session && one.gid === null))
+      return this.#transaction();
+    this.#open.push({ database, session, gid: null });
+    const statements = this.#dice.chance(0.5) ? this.#statements(database, true) : ['select now()'];
+    return { kind: 'write', database, session, statements: [this.#begin(), ...statements] };
+  }
+
+  /** An open transaction goes on, or ends. */
+  #proceed(): Step {
+    const dice = this.#dice;
+    const transaction = dice.of(this.#open);
+    const { database, session, gid } = transaction;
+    if (gid === null && dice.chance(0.4))
+      return { kind: 'write', database, session, statements: this.#statements(database, true) };
+    this.#open.splice(this.#open.indexOf(transaction), 1);
+    if (gid !== null || dice.chance(0.75)) return this.#end(transaction);
+    const prepared = this.#gid();
+    this.#open.push({ database, session, gid: prepared });
+    return { kind: 'write', database, session, statements: [`prepare transaction '${prepared}'`] };
+  }
+
+  #end({ database, session, gid }: OpenTransaction): Step {
+    const how = this.#dice.chance(0.8) ? 'commit' : 'rollback';
+    const statements = [gid === null ? how : `${how} prepared '${gid}'`];
+    return { kind: 'write', database, session: gid === null ? session : 0, statements };
+  }
+
+  #gid(): string {
+    this.#gidCount += 1;
+    return `g${this.#gidCount}`;
+  }
+
+  #begin(): string {
+    const level = this.#dice.weighted({ 'read committed': 80, 'repeatable read': 14, serializable: 6 });
+    return level === 'read committed' ? 'begin' : `begin isolation level ${level}`;
+  }
+
+  #statements(database: string, isLong: boolean): string[] {
+    const dice = this.#dice;
+    const writes = Array.from({ length: dice.pick([1, 1, 1, 2, 2, 3]) }, () =>
+      this.#statement(database, isLong),
+    );
+    if (!dice.chance(0.15)) return writes;
+    const undone = dice.chance(0.6) ? ['rollback to s'] : ['release s'];
+    const [inside, outside] = [this.#statement(database, isLong), this.#statement(database, isLong)];
+    return [...writes, 'savepoint s', inside, ...undone, outside];
+  }
+
+  #statement(database: string, isLong: boolean): string {
+    const { writers } = this.#topology;
+    const mine = this.#tables.filter((_, index) => writers[index]?.includes(database) === true);
+    const table = this.#dice.of(mine);
+    const all = writers[this.#tables.indexOf(table)] ?? [];
+    return writeSomething(table, { place: all.indexOf(database), count: all.length }, this.#dice, isLong);
+  }
+
+  #writers(): string[] {
+    return [...new Set(this.#topology.writers.flat())];
+  }
+
+  /** @param depth how many rounds it is in the middle of */
+  #round(depth: number): RoundStep {
+    const dice = this.#dice;
+    const sync = dice.of(this.#syncs);
+    const lanes = lanesOf(sync);
+    const lane = dice.of(lanes);
+    const sources = sourcesOf(sync.members);
+    const isOfSources = lane.every((name) => sources.includes(name));
+    const present = atLeast(isOfSources ? 2 : 1, dice.some(sources, 0.8), sources);
+    const written = isOfSources ? atLeast(1, dice.some(present, 0.85), present) : lane;
+    const members = [...present, ...written];
+    const place = (): Place => ({ point: dice.pick(faultPoints), database: dice.of(members) });
+    return {
+      kind: 'round',
+      sync: sync.name,
+      present,
+      written,
+      during: dice.chance(depth === 0 ? 0.4 : 0) ? [{ ...place(), steps: this.#inTheMiddle() }] : [],
+      fault: dice.chance(0.2) ? { ...place(), how: dice.pick(faultKinds) } : null,
+    };
+  }
+
+  #inTheMiddle(): Step[] {
+    return Array.from({ length: this.#dice.between(1, 2) }, (): Step => {
+      const kind = this.#dice.weighted({ transaction: 70, round: 20, maintain: 10 });
+      if (kind === 'transaction') return this.#transaction();
+      if (kind === 'round') return this.#round(1);
+      return { kind: 'maintain', present: this.#topology.databases };
+    });
+  }
+
+  #changeStrategy(): Step {
+    const sync = this.#dice.of(this.#syncs);
+    const table = this.#dice.chance(0.5) ? this.#dice.of(sync.tables) : null;
+    const strategy = chooseStrategy(sourcesOf(sync.members), this.#topology, this.#dice);
+    return { kind: 'strategy', sync: sync.name, table, strategy };
+  }
+}
+
+/** The databases that are written together. */
+const lanesOf = ({ members }: SyncPlan): string[][] => {
+  const sources = sourcesOf(members);
+  const targets = Object.keys(members).filter((name) => members[name] === 'target');
+  return [...(sources.length > 1 ? [sources] : []), ...targets.map((name) => [name])];
+};
+
+const atLeast = (count: number, chosen: readonly string[], all: readonly string[]): readonly string[] =>
+  chosen.length >= count ? chosen : all.slice(0, count);

@@ -1,0 +1,22 @@
+/** Syncs of tests. */
+import { randomUUID } from 'node:crypto';
+import type { SyncDefinition, SyncId, SyncName } from '../../src/model/topology.ts';
+
+/** A sync with these members and relations; the rest as it is when nothing is said. */
+export const syncOf = (
+  settings: Pick<SyncDefinition, 'members' | 'relations'> & Partial<SyncDefinition>,
+): SyncDefinition => ({
+  id: randomUUID() as SyncId,
+  name: 'test' as SyncName,
+  status: 'active',
+  isPaused: false,
+  relgroup: 'test',
+  dbgroup: 'test',
+  conflictStrategy: 'bucardo_latest',
+  sequence: 'highest',
+  autokick: true,
+  checktimeMs: null,
+  onetimecopy: 0,
+  copyGeneration: 0,
+  ...settings,
+});
