@@ -115,6 +115,7 @@ describe('a truncation', () => {
     expect(await gang.rows('A', 'items')).toEqual(['(5,"after the second")', '(6,"after both")']);
   });
 
+  // Fails where the note of a truncation comes after what was decided beside it (`drawSeqs` in settle-table.ts).
   test('that was brought does not lend its time to a row that has stayed, nor to a deletion', async () => {
     await using gang = await gangOf(three);
     for (const name of ['A', 'B', 'C']) await gang.run(name, put(2, 'everywhere'));
