@@ -54,6 +54,28 @@ export const clearNotice = (db: Db, key: NoticeKey): Promise<void> =>
        and code = ${key.code}::text
   `);
 
+/** Something is told of the table already. */
+export const hasNotice = async (
+  db: Db,
+  { syncId, databaseId, relationId }: Omit<NoticeKey, 'code'>,
+): Promise<boolean> => {
+  const found = await db.many(
+    row({ code: text }),
+    sql`
+      select code
+        from notice
+       where sync = ${syncId}::uuid
+         and db = ${databaseId}::integer
+         and relation = ${relationId ?? 0}::integer
+    `,
+  );
+  return found.length > 0;
+};
+
+/** Those about tables: a copy that was asked for makes the databases equal, whatever was missed before. */
+export const clearTableNotices = (db: Db, syncId: SyncId): Promise<void> =>
+  db.run(sql`delete from notice where sync = ${syncId}::uuid and relation <> 0`);
+
 /** Oldest first. */
 export const listNotices = (db: Db): Promise<StoredNotice[]> =>
   db.many(

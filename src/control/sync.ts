@@ -7,6 +7,7 @@ import { type Sql, sql } from '../pg/sql.ts';
 import type { Db } from './db.ts';
 import { dbGroupId } from './dbgroup.ts';
 import { alreadyExists, checkName } from './name.ts';
+import { clearTableNotices } from './notice.ts';
 import { relGroupId } from './relgroup.ts';
 import { row, textAs } from './row.ts';
 import { findSyncDefinition, loadSyncDefinition } from './sync-definition.ts';
@@ -55,6 +56,7 @@ export const updateSync = async (db: Db, name: string, changes: SyncChanges): Pr
   const before = await loadSyncDefinition(db, name);
   const set = assignments({ ...(await groupChanges(db, changes)), ...ownChanges(changes) });
   if (set !== null) await db.run(sql`update sync set ${set} where id = ${before.id}::uuid`);
+  if (changes.onetimecopy === 1) await clearTableNotices(db, before.id);
   return loadSyncDefinition(db, name);
 };
 
@@ -108,5 +110,6 @@ export const removeSync = async (db: Db, name: string): Promise<SyncDefinition> 
   await db.run(sql`delete from sync_state where sync = ${id}::uuid`);
   await db.run(sql`delete from round where sync = ${id}::uuid`);
   await db.run(sql`delete from notice where sync = ${id}::uuid`);
+  await db.run(sql`delete from seen_table where sync = ${id}::uuid`);
   return removed;
 };

@@ -1,100 +1,222 @@
 /**
- * Looks now and then at what triggers cannot see: columns that changed, triggers that were disabled for a while,
- * partitions that came or went. A change of columns makes the lanes read the catalogue again; the others mean that
- * changes may have been missed, which the operator is told.
+ * Looks now and then at what triggers cannot see: columns that changed, triggers that were disabled for a while, partitions
+ * that came or went, tables that were made anew. A change of columns makes the lanes read the catalogue again; the others mean that
+ * changes may have been missed, which the operator is told, and what is not captured as it should be is captured again.
+ *
+ * How a table was seen last is remembered in the control store, so what happened while no daemon ran is told by the next one.
  */
 import type { Db } from '../control/db.ts';
-import { setNotice } from '../control/notice.ts';
+import { clearNotice, hasNotice, setNotice } from '../control/notice.ts';
+import { readSeenTables, rememberTables, type SeenTable } from '../control/seen-table.ts';
+import { type Fingerprint, readFingerprints } from '../connectors/postgres/fingerprint.ts';
 import {
-  compareFingerprints,
-  type Fingerprint,
-  type FingerprintFinding,
-  readFingerprints,
-} from '../connectors/postgres/fingerprint.ts';
-import { type Database, formatRelation, type SyncId } from '../model/topology.ts';
+  type Database,
+  type DatabaseId,
+  formatRelation,
+  type RelationId,
+  type SyncId,
+  type SyncRelation,
+} from '../model/topology.ts';
+import { isReplicationError } from '../model/errors.ts';
+import type { Session } from '../pg/session.ts';
+import type { Catalog } from '../replication/read/catalog.ts';
 import type { Log } from '../runtime/log.ts';
-import type { Catalog, CatalogTable } from '../replication/read/catalog.ts';
-import { forEachInTurn } from './background.ts';
+import { forEachInTurn, inBackground } from './background.ts';
+import { type Finding, findingOf, messageOf, type Watched } from './catalogue-finding.ts';
+import { captureAgain } from './capture-mending.ts';
 import type { Databases } from './databases.ts';
 import type { Lane } from './lane.ts';
+import { isUnreachable } from './retry.ts';
 
 interface CatalogueWatchOptions {
   readonly syncId: SyncId;
   readonly schema: string;
+  readonly relations: () => readonly SyncRelation[];
   readonly databases: Databases;
   readonly lanes: readonly Lane[];
   readonly log: Log;
   readonly write: (work: (db: Db) => Promise<void>) => void;
+  readonly signal: AbortSignal;
 }
 
-const disturbances: Readonly<Partial<Record<FingerprintFinding, string>>> = {
-  capture_disturbed: 'its triggers were disabled or made anew',
-  partitions_changed: 'partitions were attached, detached, created or dropped',
-};
+/** The code of the notice that a table could not be captured again. */
+const failed = 'capture_failed';
 
-interface Watched {
+interface Place {
   readonly database: Database;
-  readonly table: CatalogTable;
-  /** As it was seen last. It outlives the catalogs of the lanes, which go with every failure. */
-  readonly fingerprint: Fingerprint;
+  /** As they were seen last. They outlive the catalogs of the lanes, which go with every failure. */
+  readonly watched: Map<RelationId, Watched>;
+  /** Not captured as they should be, and why that is known. */
+  readonly disturbed: Map<RelationId, Finding>;
 }
 
 export class CatalogueWatch {
   readonly #options: CatalogueWatchOptions;
-  /** By database and oid. */
-  readonly #watched = new Map<string, Watched>();
+  readonly #places = new Map<DatabaseId, Place>();
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(options: CatalogueWatchOptions) {
     this.#options = options;
   }
 
   /** A lane has read the catalogue: from the first time on these tables are watched. */
-  note(database: Database, { tables, fingerprints }: Catalog): void {
-    for (const table of tables.values()) {
-      const fingerprint = fingerprints.get(table.table.oid);
+  note(database: Database, { tables, fingerprints, disturbed }: Catalog): void {
+    const place = this.#placeOf(database);
+    const found = new Map<RelationId, Finding>();
+    const fresh: Watched[] = [];
+    for (const { id, table } of tables.values()) {
+      const fingerprint = fingerprints.get(table.oid);
       if (fingerprint === undefined) continue;
-      const before = this.#watched.get(keyOf(database, table));
-      this.#watched.set(keyOf(database, table), { database, table, fingerprint });
-      if (before !== undefined) this.#compare(before, fingerprint);
+      const before = place.watched.get(id);
+      // What is being captured again changes by our own hand.
+      if (before !== undefined && place.disturbed.has(id)) continue;
+      const now = { id, relation: table.relation, oid: table.oid, fingerprint, isMissing: false };
+      place.watched.set(id, now);
+      const finding = before === undefined ? null : findingOf(before, now);
+      if (before === undefined) fresh.push(now);
+      if (finding === null) continue;
+      found.set(id, finding);
+      this.#meet(place, now, finding);
     }
+    if (fresh.length > 0) this.#recall(place, fresh);
+    const news = disturbed.filter((id) => !place.disturbed.has(id));
+    for (const id of news) place.disturbed.set(id, found.get(id) ?? 'capture_incomplete');
+    if (news.length > 0) void inBackground('capturing again', () => this.look(), this.#options.log);
   }
 
-  async look(): Promise<void> {
-    const { databases, schema } = this.#options;
-    const byDatabase = Map.groupBy(this.#watched.values(), ({ database }) => database.id);
-    await forEachInTurn(byDatabase, async ([id, watched]) => {
-      if (!databases.isUp(id)) return;
-      await using lease = await databases.borrow(id);
-      const oids = watched.map(({ table }) => table.table.oid);
-      const now = await readFingerprints(lease.session, schema, oids);
-      for (const one of watched) this.#look(one, now.get(one.table.table.oid));
-    });
+  /** One at a time. */
+  look(): Promise<void> {
+    const looked = this.#turn.then(() => forEachInTurn(this.#places.values(), (place) => this.#look(place)));
+    this.#turn = looked.catch(() => undefined);
+    return looked;
   }
 
-  #look(before: Watched, now: Fingerprint | undefined): void {
-    const key = keyOf(before.database, before.table);
-    if (now === undefined) this.#watched.delete(key);
-    else this.#watched.set(key, { ...before, fingerprint: now });
-    if (!this.#compare(before, now)) return;
-    for (const lane of this.#options.lanes) {
+  #placeOf(database: Database): Place {
+    const known = this.#places.get(database.id);
+    if (known !== undefined) return known;
+    const place = { database, watched: new Map(), disturbed: new Map() };
+    this.#places.set(database.id, place);
+    return place;
+  }
+
+  async #look(place: Place): Promise<void> {
+    const { databases, schema, lanes, signal } = this.#options;
+    const { database, disturbed } = place;
+    if (signal.aborted || !databases.isUp(database.id)) return;
+    await using lease = await databases.borrow(database.id);
+    const there = [...place.watched.values()].filter(({ isMissing }) => !isMissing);
+    const seen = await readFingerprints(
+      lease.session,
+      schema,
+      there.map(({ oid }) => oid),
+    );
+    for (const before of there) this.#compare(place, before, seen.get(before.oid));
+    if (disturbed.size === 0) return;
+    await this.#mend(place, lease.session);
+    for (const lane of lanes) {
       lane.catalogs.drop();
       lane.wake();
     }
   }
 
-  /** True when something has happened to the table. */
-  #compare({ database, table: { id, table }, fingerprint }: Watched, now: Fingerprint | undefined): boolean {
-    const { log, write, syncId } = this.#options;
-    const finding = compareFingerprints(fingerprint, now);
-    if (finding === null) return false;
-    const relation = formatRelation(table.relation);
-    log.warn('a table has changed', { database: database.name, table: relation, finding });
-    const what = disturbances[finding];
-    if (what === undefined) return true;
-    const message = `Table ${relation} on ${database.name} may have changed without being captured: ${what}. Compare it with the other databases.`;
-    write((db) => setNotice(db, { syncId, databaseId: database.id, relationId: id, code: finding, message }));
-    return true;
+  #compare(place: Place, before: Watched, fingerprint: Fingerprint | undefined): void {
+    const now =
+      fingerprint === undefined
+        ? { ...before, isMissing: true }
+        : { ...before, fingerprint, isMissing: false };
+    place.watched.set(before.id, now);
+    const finding = findingOf(before, now);
+    if (finding === null || place.disturbed.has(before.id)) return;
+    place.disturbed.set(before.id, finding);
+    this.#meet(place, now, finding);
+  }
+
+  /** @throws what capturing fails with; it is tried again with the next look */
+  async #mend(place: Place, session: Session): Promise<void> {
+    const { schema, relations, signal } = this.#options;
+    const { watched, disturbed } = place;
+    const wanted = relations().filter(({ id }) => disturbed.has(id));
+    const mended = await captureAgain(session, { schema, relations: wanted, signal }).catch(
+      (error: unknown) => {
+        this.#tellFailure(place, error);
+        throw error;
+      },
+    );
+    this.#takeBackFailure(place);
+    for (const { id, oid, relation, fingerprint } of mended) {
+      const before = watched.get(id);
+      const now = { id, oid, relation, fingerprint, isMissing: false };
+      watched.set(id, now);
+      const finding = before !== undefined && before.oid !== oid ? 'relation_replaced' : disturbed.get(id);
+      const isTold = finding !== undefined && messageOf(place.database, now, finding) !== null;
+      this.#tell(place, now, isTold ? finding : 'capture_incomplete');
+    }
+    disturbed.clear();
+  }
+
+  #tellFailure({ database, disturbed, watched }: Place, error: unknown): void {
+    if (!isReplicationError(error) || isUnreachable(error)) return;
+    const { write, syncId } = this.#options;
+    const place = { syncId, databaseId: database.id, code: failed };
+    for (const id of disturbed.keys()) {
+      const table = watched.get(id);
+      if (table === undefined) continue;
+      const what = `Changes of table ${formatRelation(table.relation)} on ${database.name} are not captured as they should be, and that cannot be put right`;
+      const message = `${what}: ${error.message} ${error.hint}`;
+      write((db) => setNotice(db, { ...place, relationId: id, message }));
+    }
+  }
+
+  #takeBackFailure({ database, disturbed }: Place): void {
+    const { write, syncId } = this.#options;
+    for (const id of disturbed.keys())
+      write((db) => clearNotice(db, { syncId, databaseId: database.id, relationId: id, code: failed }));
+  }
+
+  #meet(place: Place, table: Watched, finding: Finding): void {
+    const { log } = this.#options;
+    const { name } = place.database;
+    log.warn('a table has changed', { database: name, table: formatRelation(table.relation), finding });
+    this.#tell(place, table, finding);
+  }
+
+  #tell({ database }: Place, table: Watched, finding: Finding): void {
+    const { write, syncId } = this.#options;
+    const place = { syncId, databaseId: database.id };
+    const key = { ...place, relationId: table.id };
+    const message = messageOf(database, table, finding);
+    write(async (db) => {
+      // The least that can be said: what is known better may have been told before.
+      const isKnown = finding === 'capture_incomplete' && (await hasNotice(db, key));
+      if (message !== null && !isKnown) await setNotice(db, { ...key, code: finding, message });
+      await rememberTables(db, place, [seenOf(table)]);
+    });
+  }
+
+  /** What has happened to these tables since a daemon saw them last. After pg_upgrade nothing can be said of that. */
+  #recall({ database }: Place, tables: readonly Watched[]): void {
+    const { write, syncId } = this.#options;
+    const place = { syncId, databaseId: database.id };
+    write(async (db) => {
+      const remembered = new Map((await readSeenTables(db, place)).map((seen) => [seen.relationId, seen]));
+      for (const table of tables) {
+        const before = remembered.get(table.id);
+        if (before?.systemIdentifier !== table.fingerprint.systemIdentifier) continue;
+        const { oid, triggers, children } = before;
+        const finding = findingOf(
+          { ...table, oid, fingerprint: { ...table.fingerprint, triggers, children } },
+          table,
+        );
+        const message = finding === null ? null : messageOf(database, table, finding);
+        if (finding === null || message === null) continue;
+        await setNotice(db, { ...place, relationId: table.id, code: finding, message });
+      }
+      await rememberTables(db, place, tables.map(seenOf));
+    });
   }
 }
 
-const keyOf = ({ id }: Database, { table }: CatalogTable): string => `${id} ${table.oid}`;
+const seenOf = ({ id, oid, fingerprint }: Watched): SeenTable => {
+  const { systemIdentifier, triggers, children } = fingerprint;
+  return { relationId: id, systemIdentifier, oid, triggers, children };
+};

@@ -107,6 +107,8 @@ export class SyncWorker {
       log: syncLog,
       write,
       syncId: definition.id,
+      relations: () => this.#definition.relations,
+      signal: this.#stopping.signal,
     });
   }
 

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readCaptured } from '../../src/connectors/postgres/capture.ts';
+import { readCaptured } from '../../src/connectors/postgres/captured.ts';
 import { registerDaemon } from '../../src/control/daemon.ts';
 import { installControl } from '../../src/control/install.ts';
 import { openControlStore } from '../../src/control/store.ts';

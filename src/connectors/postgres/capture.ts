@@ -1,14 +1,15 @@
 /**
- * Installs and removes the capture of tables, and reads what is captured.
+ * Installs and removes the capture of tables, and finds where it is not as it should be.
  *
  * Idempotent: a table whose triggers are there as they should be is left alone. Each table is a transaction of its
  * own. CREATE TRIGGER waits for transactions that write to the table and makes later writers wait behind it, so it gives
  * way after a moment and tries again.
  */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { ReplicationError } from '../../model/errors.ts';
-import { formatRelation, type RelationId, type RelationName } from '../../model/topology.ts';
-import type { Row, Session } from '../../pg/session.ts';
+import { formatRelation, type RelationId } from '../../model/topology.ts';
+import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { readLeafPartitions } from './catalogue.ts';
 import {
@@ -18,6 +19,7 @@ import {
   createCapture,
   dropCapture,
 } from './capture-program.ts';
+import { type CapturedTable, readCaptured } from './captured.ts';
 import { ensureShape } from './delta.ts';
 import { whenNotBusy } from './give-way.ts';
 import type { Table } from './table.ts';
@@ -35,51 +37,6 @@ export interface InstalledCapture {
   readonly fires: CaptureFires;
 }
 
-export interface CapturedTable {
-  readonly relation: RelationName;
-  readonly oid: string;
-  readonly shape: number;
-  readonly keyColumns: readonly string[];
-  readonly level: CaptureLevel;
-  readonly fires: CaptureFires;
-  readonly definition: string;
-  /** A position that does not see this transaction was taken before capture began. */
-  readonly since: string;
-}
-
-/** What is captured on this database, by relation. */
-export const readCaptured = async (
-  session: Session,
-  schema: string,
-): Promise<Map<RelationId, CapturedTable>> => {
-  const rows = await session.query(sql`
-    select tbl, relation, schema_name, relation_name, shape, array_to_json(key_columns) as key_columns, level, fires,
-           definition, since
-      from ${sql.id(schema, 'captured')}`);
-  return new Map(
-    rows.map((row) => [
-      Number(row['tbl']) as RelationId,
-      {
-        relation: { schema: row['schema_name'] as string, name: row['relation_name'] as string },
-        oid: row['relation'] as string,
-        shape: Number(row['shape']),
-        keyColumns: JSON.parse(row['key_columns'] as string) as string[],
-        level: row['level'] as CaptureLevel,
-        fires: row['fires'] as CaptureFires,
-        definition: row['definition'] as string,
-        since: row['since'] as string,
-      },
-    ]),
-  );
-};
-
-/** The shapes of the deltas of what is captured. */
-export const selectShapes = (schema: string): Sql =>
-  sql`select tbl, shape from ${sql.id(schema, 'captured')}`;
-
-export const decodeShapes = (rows: readonly Row[]): ReadonlyMap<RelationId, number> =>
-  new Map(rows.map((row) => [Number(row['tbl']) as RelationId, Number(row['shape'])]));
-
 interface InstallOptions {
   readonly schema: string;
   readonly tables: readonly CaptureRequest[];
@@ -92,25 +49,64 @@ interface InstallOptions {
  */
 export const installCapture = async (
   session: Session,
-  options: InstallOptions,
+  { schema, tables, signal }: InstallOptions,
 ): Promise<InstalledCapture[]> => {
-  const { schema, tables, signal } = options;
+  const lock = sql`hashtextextended(${`${schema}.captured`}, 0)`;
+  // A command and the daemon may find the same table in need of it.
+  await session.query(sql`select pg_advisory_lock(${lock})`);
+  try {
+    const installed: InstalledCapture[] = [];
+    for (const state of await readStates(session, { schema, tables }))
+      installed.push(await installOne(session, state, signal));
+    return installed;
+  } finally {
+    if (session.isUsable) await session.query(sql`select pg_advisory_unlock(${lock})`);
+  }
+};
+
+/**
+ * Of tables that are captured under their key those whose triggers are not there as they should be: dropped, disabled, of a table
+ * that was made anew, or blind to what it has become (a partition was added, a subscription or another table feeds it).
+ */
+export const findDisturbed = async (
+  session: Session,
+  options: Pick<InstallOptions, 'schema' | 'tables'>,
+): Promise<RelationId[]> => {
+  const states = await readStates(session, options);
+  return states.filter(isDisturbed).map(({ draft }) => draft.id);
+};
+
+const isDisturbed = (state: CaptureState): boolean => {
+  const { draft, before } = state;
+  if (before === undefined || !isDeepStrictEqual(before.keyColumns, keyColumnsOf(draft))) return false;
+  return outcomeOf({ ...draft, shape: before.shape }, state) !== 'unchanged';
+};
+
+/** What the triggers of a table should be, and what is there. */
+interface CaptureState {
+  readonly draft: Draft;
+  readonly before: CapturedTable | undefined;
+  readonly triggerCount: number;
+}
+
+const readStates = async (
+  session: Session,
+  { schema, tables }: Pick<InstallOptions, 'schema' | 'tables'>,
+): Promise<CaptureState[]> => {
   const captured = await readCaptured(session, schema);
   const [user] = await session.query(sql`select session_user as role`);
   const oids = tables.map(({ table }) => table.oid);
   const partitions = await readLeafPartitions(session, oids);
   const triggerCounts = await countTriggers(session, schema);
-  const installed: InstalledCapture[] = [];
-  for (const { id, table } of tables) {
-    const draft = {
+  return tables.map(({ id, table }) => ({
+    draft: {
       ...draftOf({ id, table, schema }),
       role: user?.['role'] as string,
       partitions: partitions.get(table.oid) ?? [],
-    };
-    const state = { before: captured.get(id), triggerCount: triggerCounts.get(id) ?? 0 };
-    installed.push(await installOne(session, { draft, ...state, signal }));
-  }
-  return installed;
+    },
+    before: captured.get(id),
+    triggerCount: triggerCounts.get(id) ?? 0,
+  }));
 };
 
 /** The triggers of each captured table that are enabled as they were made; copies on partitions fire as the original says. */
@@ -141,62 +137,54 @@ const draftOf = ({
   return { schema, id, table, key: table.key, level, fires: table.isOwner ? 'always' : 'origin' };
 };
 
-interface Installation {
-  readonly draft: Draft;
-  readonly before: CapturedTable | undefined;
-  readonly triggerCount: number;
-  readonly signal: AbortSignal;
-}
-
-const installOne = async (session: Session, installation: Installation): Promise<InstalledCapture> => {
-  const { draft, before, signal } = installation;
-  const { id, level, fires } = draft;
+const installOne = async (
+  session: Session,
+  state: CaptureState,
+  signal: AbortSignal,
+): Promise<InstalledCapture> => {
+  const { draft } = state;
+  const { id, level, fires, schema } = draft;
   let outcome: InstalledCapture['outcome'] = 'unchanged';
   await whenNotBusy([session], signal, async () => {
-    const shape = await ensureShape(
-      session,
-      draft.schema,
-      draft.key.columns.map(({ deltaType }) => deltaType),
-    );
-    const plan: CapturePlan = { ...draft, shape };
-    const { statements, triggerCount } = createCapture(plan);
-    const definition = digest(statements);
-    const isIntact = before?.definition === definition && installation.triggerCount === triggerCount;
-    outcome = outcomeOf(plan, before, isIntact);
+    const types = draft.key.columns.map(({ deltaType }) => deltaType);
+    const plan: CapturePlan = { ...draft, shape: await ensureShape(session, schema, types) };
+    outcome = outcomeOf(plan, state);
     if (outcome === 'unchanged') return;
-    await session.script(
-      ...dropCapture(draft.schema, id),
-      ...statements,
-      register(plan, definition, outcome),
-    );
+    const { statements } = createCapture(plan);
+    await session.script(...dropCapture(schema, id), ...statements, register(plan, statements, outcome));
   });
   return { id, outcome, level, fires };
 };
 
 const outcomeOf = (
   plan: CapturePlan,
-  before: CapturedTable | undefined,
-  isAsItShouldBe: boolean,
+  { before, triggerCount }: CaptureState,
 ): InstalledCapture['outcome'] => {
   if (before === undefined) return 'installed';
-  const sameKey =
-    before.shape === plan.shape && before.keyColumns.join('\0') === keyColumnsOf(plan).join('\0');
+  const sameKey = before.shape === plan.shape && isDeepStrictEqual(before.keyColumns, keyColumnsOf(plan));
   if (before.oid !== plan.table.oid || !sameKey) return 'rekeyed';
-  return isAsItShouldBe ? 'unchanged' : 'refreshed';
+  const wanted = createCapture(plan);
+  const isIntact = before.definition === digest(wanted.statements) && triggerCount === wanted.triggerCount;
+  return isIntact ? 'unchanged' : 'refreshed';
 };
 
-const keyColumnsOf = ({ key }: CapturePlan): string[] => key.columns.map(({ name }) => name);
+const keyColumnsOf = ({ key }: Pick<CapturePlan, 'key'>): string[] => key.columns.map(({ name }) => name);
 
 const digest = (statements: readonly Sql[]): string =>
   createHash('md5')
     .update(statements.map((statement) => statement.inlined()).join(';'))
     .digest('hex');
 
-const register = (plan: CapturePlan, definition: string, outcome: InstalledCapture['outcome']): Sql => sql`
+const register = (
+  plan: CapturePlan,
+  statements: readonly Sql[],
+  outcome: InstalledCapture['outcome'],
+): Sql => sql`
   insert into ${sql.id(plan.schema, 'captured')}
          (tbl, relation, schema_name, relation_name, shape, key_columns, level, fires, definition)
   values (${plan.id}::int, ${plan.table.oid}::oid, ${plan.table.relation.schema}::text, ${plan.table.relation.name}::text,
-          ${plan.shape}::int, ${keyColumnsOf(plan)}::text[], ${plan.level}::text, ${plan.fires}::text, ${definition}::text)
+          ${plan.shape}::int, ${keyColumnsOf(plan)}::text[], ${plan.level}::text, ${plan.fires}::text,
+          ${digest(statements)}::text)
   on conflict (tbl) do update
      set (relation, schema_name, relation_name, shape, key_columns, level, fires, definition)
        = (excluded.relation, excluded.schema_name, excluded.relation_name, excluded.shape, excluded.key_columns,

@@ -14,6 +14,8 @@ export interface Fingerprint {
   readonly table: string;
   readonly triggers: string;
   readonly children: string;
+  /** Where it was taken: pg_upgrade makes all of it anew. */
+  readonly systemIdentifier: string;
 }
 
 export type FingerprintFinding =
@@ -32,7 +34,8 @@ export const selectFingerprints = (schema: string, oids: readonly string[]): Sql
            (select md5(string_agg(concat_ws(',', i.inhrelid, i.xmin), ';' order by i.inhrelid))
               from pg_partition_tree(c.oid) part
               join pg_inherits i on i.inhrelid = part.relid
-             where part.level > 0) as children
+             where part.level > 0) as children,
+           (select s.system_identifier from pg_control_system() s) as system_identifier
       from pg_class c
      where c.oid = any(${oids}::oid[])`;
 
@@ -41,7 +44,12 @@ export const decodeFingerprints = (rows: readonly Row[]): ReadonlyMap<string, Fi
   new Map(
     rows.map((row) => [
       row['oid'] as string,
-      { table: row['table'] as string, triggers: row['triggers'] ?? '', children: row['children'] ?? '' },
+      {
+        table: row['table'] as string,
+        triggers: row['triggers'] ?? '',
+        children: row['children'] ?? '',
+        systemIdentifier: row['system_identifier'] as string,
+      },
     ]),
   );
 
@@ -52,13 +60,16 @@ export const readFingerprints = async (
 ): Promise<ReadonlyMap<string, Fingerprint>> =>
   decodeFingerprints(await session.query(selectFingerprints(schema, oids)));
 
-/** What happened to a table between two looks, the gravest first; null when nothing did. */
+/**
+ * What happened to a table between two looks; null when nothing did. Of several things the one by which changes may have been
+ * missed.
+ */
 export const compareFingerprints = (
   before: Fingerprint,
   now: Fingerprint | undefined,
 ): FingerprintFinding | null => {
   if (now === undefined) return 'relation_missing';
-  if (now.table !== before.table) return 'columns_changed';
+  if (now.children !== before.children) return 'partitions_changed';
   if (now.triggers !== before.triggers) return 'capture_disturbed';
-  return now.children === before.children ? null : 'partitions_changed';
+  return now.table === before.table ? null : 'columns_changed';
 };

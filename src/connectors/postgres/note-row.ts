@@ -3,7 +3,7 @@ import { ReplicationError } from '../../model/errors.ts';
 import type { RelationId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { sql } from '../../pg/sql.ts';
-import { readCaptured } from './capture.ts';
+import { readCaptured } from './captured.ts';
 import { controlWord, parseControlWord } from './control-word.ts';
 import { deltaColumns, nextSeq, segmentTable } from './delta.ts';
 

@@ -12,7 +12,7 @@ import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { lockRows, stageAbsentRows, type StagedVersion } from './apply.ts';
 import type { ApplyContext } from './apply-stage.ts';
-import { decodeShapes, selectShapes } from './capture.ts';
+import { decodeShapes, selectShapes } from './captured.ts';
 import { type ContestedRow, contestedRows, decodeContested, type LocalChanges } from './contest.ts';
 import { nextSeq, type SegmentNumber, segmentNumbers } from './delta.ts';
 import { decodeFingerprints, selectFingerprints } from './fingerprint.ts';

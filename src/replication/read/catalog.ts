@@ -5,7 +5,8 @@
  * away and read anew, so a schema change is noticed on whichever side it happens.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { readCaptured } from '../../connectors/postgres/capture.ts';
+import { findDisturbed } from '../../connectors/postgres/capture.ts';
+import { readCaptured } from '../../connectors/postgres/captured.ts';
 import { type Fingerprint, readFingerprints } from '../../connectors/postgres/fingerprint.ts';
 import { readTables } from '../../connectors/postgres/introspect.ts';
 import type { Table } from '../../connectors/postgres/table.ts';
@@ -24,6 +25,8 @@ export interface Catalog {
   readonly tables: ReadonlyMap<RelationId, CatalogTable>;
   /** By oid. Empty where the database is not a source. */
   readonly fingerprints: ReadonlyMap<string, Fingerprint>;
+  /** Tables of a source whose changes are not, or not all, captured at present. */
+  readonly disturbed: readonly RelationId[];
 }
 
 /** @throws ReplicationError `relation_missing`, `relation_without_key`, `schema_differs` */
@@ -51,9 +54,11 @@ export const readCatalog = async (
     return { id: relation.id, table, shape: capture.shape };
   });
   const oids = tables.map(({ table }) => table.oid);
+  const { schema, isSource } = options;
   return {
     tables: new Map(tables.map((table) => [table.id, table])),
-    fingerprints: options.isSource ? await readFingerprints(session, options.schema, oids) : new Map(),
+    fingerprints: isSource ? await readFingerprints(session, schema, oids) : new Map(),
+    disturbed: isSource ? await findDisturbed(session, { schema, tables }) : [],
   };
 };
 
@@ -72,6 +77,6 @@ const withoutKey = (session: Session, table: Table): ReplicationError =>
 const notCaptured = (session: Session, table: Table): ReplicationError =>
   new ReplicationError('schema_differs', {
     message: `${session.label}: the changes of ${formatRelation(table.relation)} are not captured under its present key.`,
-    hint: 'Run `tahr validate` for the sync: it installs the capture again.',
+    hint: 'Take the table out of its relgroup and add it again; then ask for a copy (onetimecopy=1), for what was changed meanwhile is not known.',
     facts: { database: session.label, table: formatRelation(table.relation) },
   });
