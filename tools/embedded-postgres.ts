@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Binaries, findBinaries, runAs } from './postgres-binaries.ts';
-import { createCluster, giveToServer } from './postgres-cluster.ts';
+import { copyCluster, createCluster, giveToServer } from './postgres-cluster.ts';
 
 export const majors = [13, 14, 15, 16, 17, 18] as const;
 
@@ -25,6 +25,10 @@ export interface ServerOptions {
   readonly major?: number;
   /** Where its files are, kept when the server is disposed of and used again; a temporary one when left out. */
   readonly directory?: string;
+  /** A server that is stopped: this one begins with a copy of its files. */
+  readonly copyOf?: Server;
+  /** It follows another server, as `settings` say, until it is promoted. */
+  readonly isStandby?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
   /** The contents of pg_hba.conf; everybody on this machine is trusted when left out. */
   readonly hba?: string;
@@ -57,7 +61,9 @@ export const startServer = async (options: ServerOptions = {}): Promise<Server> 
   const socketDirectory = await mkdtemp('/tmp/tahr-socket-');
   for (const path of [directory, socketDirectory]) await giveToServer(path);
   const dataDirectory = join(directory, 'data');
-  await createCluster(binaries, dataDirectory);
+  if (options.copyOf === undefined) await createCluster(binaries, dataDirectory);
+  else await copyCluster(options.copyOf.dataDirectory, dataDirectory);
+  if (options.isStandby) await writeFile(join(dataDirectory, 'standby.signal'), '');
   await writeFile(join(dataDirectory, 'pg_hba.conf'), options.hba ?? trustEverybody);
   const server = new EmbeddedServer(binaries, {
     dataDirectory,

@@ -12,8 +12,13 @@ const run = promisify(execFile);
 export const createCluster = async (binaries: Binaries, dataDirectory: string): Promise<void> => {
   if (await exists(join(dataDirectory, 'PG_VERSION'))) return;
   const template = await createTemplate(binaries);
-  await run('cp', ['-a', '--reflink=auto', template, dataDirectory], { ...runAs });
+  await copyCluster(template, dataDirectory);
   await giveOwnIdentity(dataDirectory);
+};
+
+/** Of a server that is not running; the copy has the same identity. */
+export const copyCluster = async (from: string, to: string): Promise<void> => {
+  await run('cp', ['-a', '--reflink=auto', from, to], { ...runAs });
 };
 
 const createTemplate = async (binaries: Binaries): Promise<string> => {

@@ -204,7 +204,7 @@ export const errorCatalogue = {
   position_lost: {
     retry: 'manual',
     meaning:
-      'The source was restored, re-initialised, promoted or copied, or had to discard changes: what this database has read of it can no longer be told.',
+      'The source was restored, re-initialised or copied, was promoted from a standby that missed something, or had to discard changes: what this database has read of it can no longer be told.',
     action:
       'Decide which database is right and put it first: `tahr update dbgroup NAME B:source A:source`. Then `tahr update sync NAME onetimecopy=1` copies it over the others, and deletes rows there that it lacks. Nothing is overwritten before you say so.',
   },

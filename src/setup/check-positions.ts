@@ -32,13 +32,14 @@ const checkReaders = async (
     schema,
   }: { readonly source: Side; readonly sides: readonly Side[]; readonly schema: string },
 ): Promise<Finding[]> => {
+  // Before the source is looked at: positions may move meanwhile, and none may lie beyond what is seen there.
+  const read = await Promise.all(sides.map(({ session }) => readPositions(session, schema, id)));
   const lineage = await readLineage(source.session, schema);
   const snapshot = await takeSnapshot(source.session);
   const floors = decodeFloors(await source.session.query(selectFloors(schema, id)));
   const findings: Finding[] = [];
-  for (const { session, database } of sides) {
-    const positions = await readPositions(session, schema, id);
-    const position = positions.find((candidate) => candidate.source === source.database.id);
+  for (const [index, { database }] of sides.entries()) {
+    const position = read[index]?.find((candidate) => candidate.source === source.database.id);
     if (position === undefined) continue;
     const verdict = judgePosition({ position, lineage, snapshot, floors: floors.get(database.id) });
     if (verdict === null) continue;

@@ -8,19 +8,22 @@
 import { installCapture, removeCapture, uninstall } from '../connectors/postgres/capture.ts';
 import {
   readUnusedCapture,
+  type Registered,
   registerConsumer,
   removeConsumer,
   retainConsumers,
 } from '../connectors/postgres/consumer.ts';
 import { adoptRestored, installSchema } from '../connectors/postgres/identity.ts';
-import { readLineage } from '../connectors/postgres/lineage.ts';
+import { readLineage, type StoredLineage } from '../connectors/postgres/lineage.ts';
 import {
   beginPosition,
   readPositions,
   retainPositions,
-  takeSnapshot,
+  type Snapshot,
 } from '../connectors/postgres/position.ts';
-import type { DatabaseId, SyncDefinition } from '../model/topology.ts';
+import { PostgresReader } from '../connectors/postgres/reader.ts';
+import { ReplicationError } from '../model/errors.ts';
+import type { Database, DatabaseId, SyncDefinition } from '../model/topology.ts';
 import type { Session } from '../pg/session.ts';
 import type { Finding } from './finding.ts';
 import { interleaveAll, putBackLeftovers } from './interleave.ts';
@@ -77,10 +80,10 @@ const install = async (options: SetupOptions, sides: readonly Side[], undo: Undo
   for (const source of sides.filter(isSource)) {
     const readers = readersOf(options, source);
     undo.add(() => removeUnusedCapture(options, source));
-    await registerConsumers(options, { source, readers, undo });
+    const registered = await registerConsumers(options, { source, readers, undo });
     await captureTables(options, source);
     const written = sides.filter(({ database }) => readers.includes(database.id));
-    await writePositions(options, { source, written, undo });
+    await writePositions(options, { source, written, registered, undo });
   }
   await interleaveAll(options, sides, undo);
 };
@@ -103,17 +106,22 @@ interface Registration {
   readonly undo: Undo;
 }
 
+type Consumers = ReadonlyMap<DatabaseId, Registered>;
+
 const registerConsumers = async (
   options: SetupOptions,
   { source, readers, undo }: Registration,
-): Promise<void> => {
+): Promise<Consumers> => {
   const { schema, definition } = options;
   const tables = definition.relations.filter(({ kind }) => kind === 'table').map(({ id }) => id);
+  const registered = new Map<DatabaseId, Registered>();
   for (const database of readers) {
     const consumer = { sync: definition.id, database };
-    const isNew = await registerConsumer(source.session, { schema, consumer, tables });
-    if (isNew) undo.add(() => source.session.script(removeConsumer(schema, consumer)));
+    const one = await registerConsumer(source.session, { schema, consumer, tables });
+    registered.set(database, one);
+    if (one.isNew) undo.add(() => source.session.script(removeConsumer(schema, consumer)));
   }
+  return registered;
 };
 
 const captureTables = async ({ schema, signal }: SetupOptions, { session, tables }: Side): Promise<void> => {
@@ -131,34 +139,59 @@ const removeUnusedCapture = async ({ schema, signal }: SetupOptions, { session }
 interface Beginning {
   readonly source: Side;
   readonly written: readonly Side[];
+  readonly registered: Consumers;
   readonly undo: Undo;
 }
 
 /**
- * Where a database has no position in the source yet, it begins now. One that reads other sources already is not copied for the sake
- * of a source that joins them; one that has read none is one generation behind, so that its first round copies.
+ * Where a database has no position in the source yet, it begins now, or where changes have been kept for it since it was away. One that
+ * reads other sources already is not copied for the sake of a source that joins them; one that has read none is one generation
+ * behind, so that its first round copies.
+ * @throws ReplicationError `position_lost` where it had a position, and no copy was asked for that would make up for it
  */
-const writePositions = async (options: SetupOptions, { source, written, undo }: Beginning): Promise<void> => {
+const writePositions = async (
+  options: SetupOptions,
+  { source, written, registered, undo }: Beginning,
+): Promise<void> => {
   const { schema, definition } = options;
-  const lineage = await readLineage(source.session, schema);
-  const snapshot = await takeSnapshot(source.session);
-  for (const { session } of written) {
+  const { snapshot: now, lineage } = await readBeginning(source.session, options);
+  for (const { session, database } of written) {
     const positions = await readPositions(session, schema, definition.id);
     if (positions.some((position) => position.source === source.database.id)) continue;
+    const { isNew, untouchedSince } = registered.get(database.id) ?? { isNew: true, untouchedSince: null };
+    if (!isNew && untouchedSince === null && definition.onetimecopy === 0)
+      throw positionMissing(database, source.database);
     const others = positions.map((position) => position.source);
     undo.add(() => session.script(retainPositions(schema, definition.id, others)));
-    const insert = beginPosition(schema, definition.id, {
+    const begin = beginPosition(schema, definition.id, {
       source: source.database.id,
       seq: 0n,
-      snapshot,
+      snapshot: isNew ? now : (untouchedSince ?? now),
       lineage,
       copyGeneration: Math.max(
         definition.copyGeneration - (definition.onetimecopy === 0 ? 0 : 1),
         ...positions.map(({ copyGeneration }) => copyGeneration),
       ),
     });
-    await session.script(insert);
+    await session.script(begin);
   }
+};
+
+const positionMissing = ({ name }: Database, source: Database): ReplicationError =>
+  new ReplicationError('position_lost', {
+    message: `${name} does not tell any more how far it has read ${source.name}: it was restored without the schema of Tahr, or that was emptied.`,
+    facts: { source: source.name, database: name },
+  });
+
+/** Where the source is now, when it has flushed what it showed of that. */
+const readBeginning = async (
+  session: Session,
+  { schema, definition }: SetupOptions,
+): Promise<{ readonly snapshot: Snapshot; readonly lineage: StoredLineage }> => {
+  const reader = new PostgresReader(session, schema);
+  const { snapshot, lsn } = await reader.begin(definition.id);
+  await reader.finish([], new Map(), lsn);
+  return { snapshot, lineage: { ...(await readLineage(session, schema)), lsn } };
 };
 
 /** What an earlier form of the sync needed and this one does not. */

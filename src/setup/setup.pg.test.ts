@@ -126,6 +126,21 @@ test('the first position does not see what is written after it', async () => {
   expect(await a.session.query(unseen)).toEqual([{ count: '1' }]);
 });
 
+test('a database that was inactive when it was added begins where changes have been kept for it', async () => {
+  const [a, c] = await Promise.all([site(1, 'source', orders), site(3, 'target', orders)]);
+  const inactive = {
+    ...c,
+    member: { ...c.member, database: { ...c.member.database, status: 'inactive' as const } },
+  };
+  await installSync(options([a, inactive], tableAndSequence));
+  await a.session.script(sql`insert into public.orders values (1, 'x')`);
+  await installSync(options([a, c], tableAndSequence));
+  const [position] = await c.session.query(sql`select pos::text from tahr.position`);
+  const unseen = sql`select count(*) from tahr.d_1_0
+    where not pg_visible_in_snapshot(xid, ${position?.['pos'] as string}::pg_snapshot)`;
+  expect(await a.session.query(unseen)).toEqual([{ count: '1' }]);
+});
+
 // Fails when only the first finding is told (npm run mutate).
 test('everything that does not fit is found at once, and nothing is changed', async () => {
   const a = await site(

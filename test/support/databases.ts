@@ -40,6 +40,14 @@ export const databaseOn = async (
 ): Promise<TestDatabase> => {
   const name = `${hint}_${randomBytes(4).toString('hex')}`;
   await administer(server.parameters, sql`create database ${sql.id(name)}`);
+  return existingDatabase(server, name);
+};
+
+/** A database that is there already. */
+export const existingDatabase = (
+  server: { readonly parameters: ConnectionParameters },
+  name: string,
+): TestDatabase => {
   const parameters = { ...server.parameters, dbname: name };
   const sessions: Session[] = [];
   const closeSessions = async (): Promise<void> => {
@@ -49,7 +57,7 @@ export const databaseOn = async (
     name,
     parameters,
     async session(applicationName = 'test') {
-      const session = await connect(parameters, { label: hint, applicationName });
+      const session = await connect(parameters, { label: name, applicationName });
       sessions.push(session);
       return session;
     },

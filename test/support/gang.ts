@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import type { RelationId, RelationName, Role, SyncDefinition } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
 import type { Reached } from '../../src/replication/fault-point.ts';
-import { type Applications, createSite, relationOf, type SiteOptions } from './site.ts';
+import { type Applications, createSite, relationOf, type SiteOptions, type TestServer } from './site.ts';
 import { syncOf } from './sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from './sync-rounds.ts';
 
@@ -39,6 +39,10 @@ export interface Gang
   at(reached: Reached): void;
   /** As after a restart: with new connections, and nothing known of positions. */
   reconnect(): Promise<void>;
+  /** With new connections, and nobody has noticed that the old ones broke. */
+  reconnectUnnoticed(): Promise<void>;
+  /** A database is to be found on another server from now on: as by `tahr update db`, and a restart. */
+  move(name: string, server: TestServer): Promise<void>;
 }
 
 export const createGang = async (options: GangOptions): Promise<Gang> => {
@@ -97,6 +101,12 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     async reconnect() {
       rounds.forget();
       await site.reconnect();
+    },
+    reconnectUnnoticed: () => site.reconnect(),
+    async move(name, server) {
+      rounds.forget();
+      await site.move(name, server);
+      rounds.sync = { ...rounds.sync, members: membersOf(site.databases, options.roles) };
     },
     [Symbol.asyncDispose]: () => site[Symbol.asyncDispose](),
   };

@@ -9,7 +9,7 @@ import type {
 import { createPool, type Lease, type Pool } from '../../src/pg/pool.ts';
 import type { Session } from '../../src/pg/session.ts';
 import { sql } from '../../src/pg/sql.ts';
-import { createDatabase, databaseOn, type TestDatabase } from './databases.ts';
+import { createDatabase, databaseOn, existingDatabase, type TestDatabase } from './databases.ts';
 
 export interface SiteOptions {
   /** Run on every database before a sync is installed. */
@@ -28,7 +28,7 @@ export interface SiteOptions {
   readonly servers?: Readonly<Record<string, TestServer>>;
 }
 
-interface TestServer {
+export interface TestServer {
   readonly parameters: Database['parameters'];
 }
 
@@ -51,6 +51,8 @@ export interface Site extends Applications, AsyncDisposable {
   readonly borrow: (id: DatabaseId) => Promise<Lease>;
   /** New pools, and new sessions where the old ones are broken. */
   reconnect(): Promise<void>;
+  /** The database is to be found on another server from now on, under the same name. */
+  move(name: string, server: TestServer): Promise<void>;
 }
 
 /** @param makedelta the databases that have it on */
@@ -66,6 +68,11 @@ export const createSite = async (
     tested.set(name, database);
     sessions.set(name, await prepare(database, name, options));
   }
+  const parametersOf = (name: string): Database['parameters'] => ({
+    ...tested.get(name)?.parameters,
+    ...options.ways?.[name],
+    ...(options.role === undefined ? {} : { user: options.role.name }),
+  });
   const databases = new Map(
     names.map((name, index): [string, Database] => [
       name,
@@ -73,11 +80,7 @@ export const createSite = async (
         id: (index + 1) as DatabaseId,
         name: name as DatabaseName,
         status: 'active',
-        parameters: {
-          ...tested.get(name)?.parameters,
-          ...options.ways?.[name],
-          ...(options.role === undefined ? {} : { user: options.role.name }),
-        },
+        parameters: parametersOf(name),
         makedelta: makedelta.includes(name),
       },
     ]),
@@ -91,6 +94,14 @@ export const createSite = async (
     await Promise.all([...pools.values()].map((pool) => pool.close()));
   };
   openPools();
+  const reconnect = async (): Promise<void> => {
+    await closePools();
+    openPools();
+    for (const [name, session] of sessions) {
+      if (session.isUsable) continue;
+      sessions.set(name, await applicationOn(tested.get(name) as TestDatabase));
+    }
+  };
   return {
     databases,
     oldestVersion: Math.min(...[...sessions.values()].map(({ serverVersion }) => serverVersion)),
@@ -107,13 +118,12 @@ export const createSite = async (
         ?.query(sql`select t::text as row from ${sql.id(relation.schema, relation.name)} t order by 1`);
       return (found ?? []).map(({ row }) => row ?? '');
     },
-    async reconnect() {
-      await closePools();
-      openPools();
-      for (const [name, session] of sessions) {
-        if (session.isUsable) continue;
-        sessions.set(name, await applicationOn(tested.get(name) as TestDatabase));
-      }
+    reconnect,
+    async move(name, server) {
+      tested.set(name, existingDatabase(server, tested.get(name)?.name ?? ''));
+      databases.set(name, { ...(databases.get(name) as Database), parameters: parametersOf(name) });
+      await sessions.get(name)?.close();
+      await reconnect();
     },
     [Symbol.asyncDispose]: closePools,
   };

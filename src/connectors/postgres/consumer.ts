@@ -16,7 +16,13 @@ export interface Consumer {
   readonly database: DatabaseId;
 }
 
-/** From now on, or with other tables. Returns whether it is new. */
+export interface Registered {
+  readonly isNew: boolean;
+  /** From here on everything is there for it, if it has acknowledged nothing yet; else null. */
+  readonly untouchedSince: Snapshot | null;
+}
+
+/** From now on, or with other tables. */
 export const registerConsumer = async (
   session: Session,
   {
@@ -24,13 +30,13 @@ export const registerConsumer = async (
     consumer,
     tables,
   }: { readonly schema: string; readonly consumer: Consumer; readonly tables: readonly RelationId[] },
-): Promise<boolean> => {
+): Promise<Registered> => {
   const [row] = await session.query(sql`
-    insert into ${sql.id(schema, 'consumer')} as c (sync, database, tables, acked, floor)
-    select ${consumer.sync}::uuid, ${consumer.database}::int, ${tables}::int[], s, s from pg_current_snapshot() s
+    insert into ${sql.id(schema, 'consumer')} as c (sync, database, tables, began, acked, floor)
+    select ${consumer.sync}::uuid, ${consumer.database}::int, ${tables}::int[], s, s, s from pg_current_snapshot() s
         on conflict (sync, database) do update set tables = excluded.tables
-    returning c.xmax::text = '0' as is_new`);
-  return row?.['is_new'] === 't';
+    returning c.xmax::text = '0' as is_new, case when c.acked::text = c.began::text then c.began end as untouched_since`);
+  return { isNew: row?.['is_new'] === 't', untouchedSince: row?.['untouched_since'] ?? null };
 };
 
 /**

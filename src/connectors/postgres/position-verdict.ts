@@ -10,6 +10,9 @@ export interface PositionVerdict {
   readonly what: string;
 }
 
+export const whatStandbyIs =
+  'is in recovery: a standby does not tell which transactions are in progress, so it cannot be a source';
+
 /** Null when the position holds. */
 export const judgePosition = (facts: {
   readonly position: Position;
@@ -28,17 +31,19 @@ export const judgePosition = (facts: {
   const lost = (what: string): PositionVerdict => ({ code: 'position_lost', what });
   switch (verdict) {
     case 'same':
+    case 'promoted':
     case 'upgraded':
       if (canServe(position.snapshot, floors)) return null;
       return lost('had to discard changes that were not read yet, or was set up again');
     case 'standby':
-      return {
-        code: 'server_unsupported',
-        what: 'is in recovery: a standby does not tell which transactions are in progress, so it cannot be a source',
-      };
+      return { code: 'server_unsupported', what: whatStandbyIs };
     case 'rewound':
       return lost(
         'was set back to an earlier state: restored, promoted from a standby that missed the end, or rolled back',
+      );
+    case 'unproven':
+      return lost(
+        'was promoted, and the role may not see whether it missed anything (docs/privileges.md, "After a failover")',
       );
     case 'cloned':
       return lost('is a copy of the database that was read before, in the same cluster');

@@ -22,7 +22,14 @@ const positionAt = (source: number, seq: bigint): Position => ({
   source: source as DatabaseId,
   seq,
   snapshot: `${seq + 1n}:${seq + 1n}:`,
-  lineage: { systemIdentifier: '1', timeline: 1, databaseOid: '1', incarnation: 1n },
+  lineage: {
+    systemIdentifier: '1',
+    timeline: 1,
+    databaseOid: '1',
+    incarnation: 1n,
+    lsn: '0/0',
+    startedAt: '2026-01-01 00:00:00+00',
+  },
   copyGeneration: 0,
 });
 

@@ -82,7 +82,7 @@ export const selectPositions = (schema: string, sync: SyncId): Sql => {
        cross join lateral (${newestOf(sql`and p.source < n.source`)}) following
     )
     select source, seq, pos::text as snapshot, system_identifier::text, timeline, database_oid::text,
-           incarnation, copy_generation
+           incarnation, lsn, started_at, copy_generation
       from newest`;
 };
 
@@ -97,6 +97,8 @@ export const decodePosition = (row: PositionRow): Position => ({
     timeline: Number(row['timeline']),
     databaseOid: row['database_oid'] ?? '',
     incarnation: BigInt(row['incarnation'] ?? ''),
+    lsn: row['lsn'] ?? '',
+    startedAt: row['started_at'] ?? '',
   },
   copyGeneration: Number(row['copy_generation']),
 });
@@ -138,12 +140,14 @@ export const movePosition = (schema: string, sync: SyncId, { from, to }: Positio
    where sync = ${sync}::uuid and source = ${to.source}::integer and seq = ${from.seq}::bigint - 1`,
 ];
 
-const columns = sql`sync, source, seq, pos, system_identifier, timeline, database_oid, incarnation, copy_generation`;
+const columns = sql`
+  sync, source, seq, pos, system_identifier, timeline, database_oid, incarnation, lsn, started_at, copy_generation`;
 
 const valuesOf = (sync: SyncId, { source, seq, snapshot, lineage, copyGeneration }: Position): Sql => sql`
   ${sync}::uuid, ${source}::integer, ${seq}::bigint, ${snapshot}::pg_snapshot,
   ${lineage.systemIdentifier}::numeric, ${lineage.timeline}::integer, ${lineage.databaseOid}::oid,
-  ${lineage.incarnation}::bigint, ${copyGeneration}::integer`;
+  ${lineage.incarnation}::bigint, ${lineage.lsn}::pg_lsn, ${lineage.startedAt}::timestamptz,
+  ${copyGeneration}::integer`;
 
 /** Forgets how far the sync has come on this database, but for these sources. */
 export const retainPositions = (schema: string, sync: SyncId, sources: readonly DatabaseId[]): Sql => sql`

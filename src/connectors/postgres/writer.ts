@@ -109,7 +109,7 @@ export class PostgresWriter {
   #fenced(cause?: ReplicationError): ReplicationError {
     const { label } = this.#session;
     return new ReplicationError('fenced', {
-      message: `${label}: another worker has moved the position in the meantime.`,
+      message: `${label}: another worker has moved the position in the meantime, or the database was set back.`,
       facts: { database: label },
       ...(cause === undefined ? {} : { cause }),
     });

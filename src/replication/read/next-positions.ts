@@ -31,12 +31,12 @@ export const nextPositions = (positions: readonly Position[], reading: Reading):
   });
 
 const readUpTo = (position: Position, source: OpenSource, sync: SyncDefinition): Position => {
-  const { systemIdentifier, timeline, databaseOid, incarnation } = source.lineage;
+  const { systemIdentifier, timeline, databaseOid, incarnation, lsn, startedAt } = source.lineage;
   return {
     source: position.source,
     seq: position.seq + 1n,
     snapshot: source.opening.snapshot,
-    lineage: { systemIdentifier, timeline, databaseOid, incarnation },
+    lineage: { systemIdentifier, timeline, databaseOid, incarnation, lsn, startedAt },
     copyGeneration: sync.copyGeneration,
   };
 };

@@ -1,7 +1,7 @@
 /** A source in a round: its reader, what it said at the beginning, and whether its positions still mean anything. */
 import { type Lineage, readLineage } from '../../connectors/postgres/lineage.ts';
 import type { Position } from '../../connectors/postgres/position.ts';
-import { judgePosition } from '../../connectors/postgres/position-verdict.ts';
+import { judgePosition, whatStandbyIs } from '../../connectors/postgres/position-verdict.ts';
 import { type Opening, PostgresReader } from '../../connectors/postgres/reader.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import { type Database, type SyncDefinition, sources } from '../../model/topology.ts';
@@ -25,17 +25,26 @@ export const openSource = async (options: {
 }): Promise<OpenSource> => {
   const { session, schema, sync, database, catalog } = options;
   const lineage = await lineageOf(session, schema);
+  if (lineage.isInRecovery) throw standby(database);
   const reader = new PostgresReader(session, schema);
   const opening = await reader.begin(sync.id);
-  return { database, reader, opening, lineage: { ...lineage, incarnation: opening.incarnation }, catalog };
+  const { incarnation, lsn } = opening;
+  return { database, reader, opening, lineage: { ...lineage, incarnation, lsn }, catalog };
 };
 
-/** Read once for each connection, which cannot move to another server; only the incarnation changes meanwhile. */
+const standby = ({ name }: Database): ReplicationError =>
+  new ReplicationError('server_unsupported', {
+    message: `${name} ${whatStandbyIs}.`,
+    facts: { database: name },
+  });
+
+/** Read once for each connection, which cannot move to another server; what changes meanwhile comes with each opening. */
 const lineageOf = async (session: Session, schema: string): Promise<Lineage> => {
   const known = session.memory.get('lineage') as Lineage | undefined;
   if (known !== undefined) return known;
   const lineage = await readLineage(session, schema);
-  session.memory.set('lineage', lineage);
+  // Connections stay open when a standby is promoted.
+  if (!lineage.isInRecovery) session.memory.set('lineage', lineage);
   return lineage;
 };
 

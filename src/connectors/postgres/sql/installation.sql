@@ -20,6 +20,12 @@ create table :schema.identity (
 -- deadline in seconds since 1970 * 16 + off * 8 + armed * 4 + current segment (0 to 3).
 create sequence :schema.control minvalue 0;
 
+-- Where the earlier timelines were left, as the server wrote it into a file when it was promoted. An ordinary role may not read
+-- that file; docs/privileges.md says how a superuser lets this function do it.
+create function :schema.timeline_history(timeline integer) returns text language sql set search_path = pg_catalog as $$
+  select pg_read_file('pg_wal/' || lpad(upper(to_hex(timeline)), 8, '0') || '.history', 0, 1048576, true)
+$$;
+
 -- The order of the deltas (`connectors/postgres/delta.ts`).
 create sequence :schema.seq;
 
@@ -64,12 +70,13 @@ create table :schema.captured (
   since         xid8    not null default pg_current_xact_id()
 );
 
--- Who reads the deltas of this database. Deltas that a consumer has not acknowledged are kept for it; positions of
--- it before `floor` cannot be served, because what followed them was discarded.
+-- Who reads the deltas of this database, from `began` on. Deltas that a consumer has not acknowledged are kept for it;
+-- positions of it before `floor` cannot be served, because what followed them was discarded.
 create table :schema.consumer (
   sync     uuid        not null,
   database integer     not null,
   tables   integer[]   not null,
+  began    pg_snapshot not null,
   acked    pg_snapshot not null,
   floor    pg_snapshot not null,
   acked_at timestamptz not null default now(),
@@ -94,6 +101,8 @@ create table :schema.position (
   timeline          integer     not null,
   database_oid      oid         not null,
   incarnation       bigint      not null,
+  lsn               pg_lsn      not null,
+  started_at        timestamptz not null,
   copy_generation   integer     not null,
   moved_at          timestamptz not null default clock_timestamp(),
   primary key (sync, source, seq)
