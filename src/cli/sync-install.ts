@@ -10,6 +10,7 @@ import type { DatabaseId, Member, RelationName, SyncDefinition } from '../model/
 import { checkCascades } from '../setup/check-cascades.ts';
 import { installSync, type SetupOptions } from '../setup/install.ts';
 import { throwAll } from '../setup/members.ts';
+import { isPrepared } from '../setup/prepared.ts';
 import { removeSync } from '../setup/remove.ts';
 import { validateSync } from '../setup/validate.ts';
 import { type Aftermath, look, type Say } from './change.ts';
@@ -27,7 +28,10 @@ interface Reinstallation {
   readonly alter: () => Promise<unknown>;
 }
 
-/** Makes a change, and installs every sync again whose databases, relations or settings of relations it touched. */
+/**
+ * Makes a change, and installs every sync again whose databases, relations or settings of relations it touched; and one
+ * of which a copy is asked for, when a database has lost what was installed.
+ */
 export const reinstallSyncs = async (
   db: Db,
   { context, say, aftermath, uses, alter }: Reinstallation,
@@ -38,7 +42,7 @@ export const reinstallSyncs = async (
   const after = await loadSyncDefinitions(db);
   for (const old of before) {
     const definition = after.find(({ id }) => id === old.id);
-    if (definition === undefined || shapeOf(definition) === shapeOf(old)) continue;
+    if (definition === undefined || (await isInstalled(db, context, { definition, old }))) continue;
     await install(db, { context, definition, say });
     say(`Installed sync "${definition.name}" again`);
     for (const line of joinNotice(definition, newcomers(definition, old))) say(`  ${line}`);
@@ -47,6 +51,16 @@ export const reinstallSyncs = async (
     );
     if (left.length > 0) aftermath.whenCommitted(() => uninstall(context, { ...old, members: left }));
   }
+};
+
+const isInstalled = async (
+  db: Db,
+  context: Context,
+  { definition, old }: { readonly definition: SyncDefinition; readonly old: SyncDefinition },
+): Promise<boolean> => {
+  if (shapeOf(definition) !== shapeOf(old)) return false;
+  const isCopyWanted = definition.onetimecopy !== 0 && definition.copyGeneration > old.copyGeneration;
+  return !isCopyWanted || (await isPrepared(await setupOptions(db, context, definition)));
 };
 
 const newcomers = (definition: SyncDefinition, old: SyncDefinition): Member[] =>

@@ -3,13 +3,15 @@
  *
  * A database is up until a connection to it fails; from then on only the probe connects, at growing intervals of a few
  * seconds at most, and everybody else waits for what it says. So a server that is away is asked once, not by every sync.
- * Who is told of a change: the listeners, after it has happened.
+ * Who is told of a change: the listeners, after it has happened. One that was restarted has changed too: it may have been set
+ * back to an earlier state while nobody looked.
  */
 import { isReplicationError, type ReplicationError } from '../model/errors.ts';
 import type { Database, DatabaseId, DatabaseName } from '../model/topology.ts';
 import { endBackends } from '../pg/backends.ts';
 import { connect } from '../pg/conninfo.ts';
 import { createPool, type Lease, type Pool } from '../pg/pool.ts';
+import type { Session } from '../pg/session.ts';
 import { createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
@@ -28,6 +30,8 @@ interface Known {
   readonly use: AbortController;
   problem: Problem | null;
   serverVersion: number | null;
+  /** Of the last connection; null before the first. */
+  instance: string | null;
   check: Promise<boolean> | null;
   /** Server processes of connections that were given up in silence: they may hold the locks of a round that is over. */
   severed: readonly number[];
@@ -107,7 +111,7 @@ export class Databases {
     return known?.database ?? null;
   }
 
-  /** Calls back when a database has gone away or has come back. */
+  /** Calls back when a database has gone away, has come back or was restarted. */
   onChange(listener: (database: DatabaseId) => void): void {
     this.#listeners.push(listener);
   }
@@ -120,6 +124,7 @@ export class Databases {
       use: new AbortController(),
       problem: null,
       serverVersion: null,
+      instance: null,
       check: null,
       severed: [],
     };
@@ -135,7 +140,6 @@ export class Databases {
   async #look(known: Known): Promise<boolean> {
     try {
       await this.#ask(known);
-      this.#setProblem(known, null);
       return true;
     } catch (error) {
       if (!isReplicationError(error)) throw error;
@@ -152,11 +156,11 @@ export class Databases {
     for (let left = sessionsMax; ; left -= 1) {
       await using lease = await this.#spare(known);
       const { session } = lease;
-      known.serverVersion = session.serverVersion;
       try {
         await session.ping(answerWithinMs);
         await endBackends(session, known.severed);
         known.severed = [];
+        this.#note(known, session);
         return;
       } catch (error) {
         if (left === 0 || session.hasFallenSilent || session.isUsable) throw error;
@@ -181,13 +185,24 @@ export class Databases {
   async #connect(known: Known, signal?: AbortSignal): Promise<Lease> {
     try {
       const lease = await known.pool.acquire(signal);
-      known.serverVersion = lease.session.serverVersion;
-      this.#setProblem(known, null);
+      this.#note(known, lease.session);
       return lease;
     } catch (error) {
       if (isReplicationError(error) && error.code !== 'interrupted') this.#setProblem(known, error);
       throw error;
     }
+  }
+
+  #note(known: Known, { serverVersion, instance }: Session): void {
+    const isRestarted = known.problem === null && known.instance !== null && known.instance !== instance;
+    known.serverVersion = serverVersion;
+    known.instance = instance;
+    this.#setProblem(known, null);
+    if (isRestarted) this.#tell(known);
+  }
+
+  #tell({ database }: Known): void {
+    for (const listener of this.#listeners) listener(database.id);
   }
 
   /** The only place where a database changes between up and down. */
@@ -200,8 +215,7 @@ export class Databases {
     if (error === null) log.info('database answers again', { database });
     else if (before?.error.code !== error.code) log.warn('database cannot be used', { database, error });
     if (before === null) void inBackground('probing a database', () => this.#probe(known), log);
-    if (error === null || before === null)
-      for (const listener of this.#listeners) listener(known.database.id);
+    if (error === null || before === null) this.#tell(known);
   }
 
   async #probe(known: Known): Promise<void> {

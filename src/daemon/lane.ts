@@ -109,6 +109,12 @@ export class Lane {
     this.#pacer.hurry();
   }
 
+  /** A database has gone away, has come back or was restarted. It may have been set back, so it is asked anew where it stands. */
+  lookAgain(): void {
+    this.#forget();
+    this.hurry();
+  }
+
   /** The result of a round that begins after this call. */
   kick(): Promise<RoundResult> {
     return this.#pacer.kick();

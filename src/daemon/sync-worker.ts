@@ -160,10 +160,10 @@ export class SyncWorker {
     }
   }
 
-  /** A database has gone away or has come back. */
+  /** A database has gone away, has come back or was restarted. */
   databaseChanged(id: DatabaseId): void {
     for (const lane of this.#lanes) {
-      if (membersOf(lane.plan).some(({ database }) => database.id === id)) lane.hurry();
+      if (membersOf(lane.plan).some(({ database }) => database.id === id)) lane.lookAgain();
     }
     this.#showReaders();
   }

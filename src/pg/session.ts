@@ -42,6 +42,7 @@ export class Session implements AsyncDisposable {
   #serverVersion = 0;
   #answerWithinMs: number | null = null;
   #isSilent = false;
+  #instance = '';
 
   private constructor(client: pg.Client, label: string) {
     this.#client = client;
@@ -85,6 +86,11 @@ export class Session implements AsyncDisposable {
   /** The server process behind the connection, as the server or a pooler in between has told it; null: nobody has. */
   get backendPid(): number | null {
     return (this.#client as unknown as { processID: number | null }).processID;
+  }
+
+  /** Another one after a restart of the server, and when the database was dropped and made again. */
+  get instance(): string {
+    return this.#instance;
   }
 
   /** False once the connection has broken or was closed; it is then of no further use. */
@@ -185,8 +191,13 @@ export class Session implements AsyncDisposable {
   }
 
   async #prepare(): Promise<void> {
-    const [version] = await this.script(sql`select current_setting('server_version_num') as version`);
-    this.#serverVersion = Number(version?.[0]?.['version']);
+    const [facts] = await this.script(sql`
+      select pg_catalog.current_setting('server_version_num') as version,
+             pg_catalog.concat_ws(' ', pg_catalog.timezone('UTC', pg_catalog.pg_postmaster_start_time()), d.oid) as instance
+        from pg_catalog.pg_database d
+       where d.datname operator(pg_catalog.=) pg_catalog.current_database()`);
+    this.#serverVersion = Number(facts?.[0]?.['version']);
+    this.#instance = facts?.[0]?.['instance'] ?? '';
     await this.script(...sessionSettings(this.#serverVersion));
   }
 

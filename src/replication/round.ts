@@ -129,8 +129,9 @@ const planFor = async (
   sources: readonly OpenSource[],
 ): Promise<Delivery> => {
   const { sync, schema } = context;
-  const positions = await positionsOf(context, member, sources);
+  // First the catalog: it finds out whether there is a place for positions at all.
   const catalog = await context.catalogOf(member.database.id);
+  const positions = await positionsOf(context, member, sources);
   const delivery = await planDelivery({ sync, schema, member, catalog, positions, sources });
   await context.reached('changes_read', member.database);
   return delivery;

@@ -43,6 +43,14 @@ export const installSchema = async (session: Session, owner: SchemaOwner): Promi
   }
 };
 
+/** False on a database that was restored without what Tahr kept on it, or made anew. */
+export const isInstalled = async (session: Session, schema: string): Promise<boolean> => {
+  const [row] = await session.query(
+    sql`select to_regclass(${`${schema}.identity`}) is not null as is_installed`,
+  );
+  return row?.['is_installed'] === 't';
+};
+
 const createSchema = async (
   session: Session,
   { schema, installation, database }: SchemaOwner,

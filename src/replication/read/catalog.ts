@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { findDisturbed } from '../../connectors/postgres/capture.ts';
 import { readCaptured } from '../../connectors/postgres/captured.ts';
 import { type Fingerprint, readFingerprints } from '../../connectors/postgres/fingerprint.ts';
+import { isInstalled } from '../../connectors/postgres/identity.ts';
 import { readTables } from '../../connectors/postgres/introspect.ts';
 import type { Table } from '../../connectors/postgres/table.ts';
 import { ReplicationError } from '../../model/errors.ts';
@@ -29,7 +30,7 @@ export interface Catalog {
   readonly disturbed: readonly RelationId[];
 }
 
-/** @throws ReplicationError `relation_missing`, `relation_without_key`, `schema_differs` */
+/** @throws ReplicationError `position_lost`, `relation_missing`, `relation_without_key`, `schema_differs` */
 export const readCatalog = async (
   session: Session,
   options: {
@@ -39,6 +40,7 @@ export const readCatalog = async (
     readonly isSource: boolean;
   },
 ): Promise<Catalog> => {
+  if (!(await isInstalled(session, options.schema))) throw withoutSchema(session, options.schema);
   const wanted = options.relations.filter(({ kind }) => kind === 'table');
   const found = await readTables(session, wanted, options);
   const captured = await readCaptured(session, options.schema);
@@ -61,6 +63,12 @@ export const readCatalog = async (
     disturbed: isSource ? await findDisturbed(session, { schema, tables }) : [],
   };
 };
+
+const withoutSchema = (session: Session, schema: string): ReplicationError =>
+  new ReplicationError('position_lost', {
+    message: `${session.label} has no schema "${schema}" any more: it was restored without it, or made anew. How far it has read the others cannot be told.`,
+    facts: { database: session.label },
+  });
 
 const missing = (session: Session, { relation }: SyncRelation): ReplicationError =>
   new ReplicationError('relation_missing', {
