@@ -55,8 +55,6 @@ export type Step =
   | { readonly kind: 'maintain'; readonly present: readonly string[] }
   /** The daemon ends and another begins. */
   | { readonly kind: 'restart' }
-  /** Everybody is there, and rounds run until nothing is left; only where no transaction is open. */
-  | { readonly kind: 'settle' }
   | {
       readonly kind: 'strategy';
       readonly sync: string;
@@ -67,6 +65,7 @@ export type Step =
   | { readonly kind: 'add_table'; readonly sync: string; readonly table: string }
   /** It is copied to before the next step. */
   | { readonly kind: 'join'; readonly sync: string; readonly database: string; readonly role: Role }
+  /** After everybody has what it made; only where no transaction is open. */
   | { readonly kind: 'leave'; readonly sync: string; readonly database: string };
 
 export interface Plan {
@@ -119,8 +118,6 @@ export const describeStep = (step: Step): string => {
       return `maintain while ${step.present.join('')} are there`;
     case 'restart':
       return 'restart';
-    case 'settle':
-      return 'settle';
     case 'strategy':
       return `strategy of ${step.table ?? step.sync} is ${step.strategy}`;
     case 'add_table':

@@ -9,6 +9,7 @@ import type {
   RelationId,
   SyncDefinition,
   SyncName,
+  SyncRelation,
 } from '../../../src/model/topology.ts';
 import { passOn } from '../../../src/replication/fault-point.ts';
 import type { Lease } from '../../../src/pg/pool.ts';
@@ -110,24 +111,23 @@ class Player {
     return syncOf({
       name: name as SyncName,
       members: membersOf(this.#databases, members),
-      relations: this.#plan.tables.flatMap(({ name: table }, index) =>
-        tables.includes(table)
-          ? [
-              {
-                id: (index + 1) as RelationId,
-                kind: 'table' as const,
-                relation: { schema: 'public', name: table },
-                keyIndex: null,
-                conflictStrategy: tableStrategies[table] ?? null,
-                makedelta: null,
-              },
-            ]
-          : [],
-      ),
+      relations: tables.map((table) => this.#relationOf(table, tableStrategies[table] ?? null)),
       conflictStrategy: strategy,
       onetimecopy: isCopied ? 1 : 0,
       copyGeneration: isCopied ? 1 : 0,
     });
+  }
+
+  #relationOf(table: string, conflictStrategy: string | null): SyncRelation {
+    const index = this.#plan.tables.findIndex(({ name }) => name === table);
+    return {
+      id: (index + 1) as RelationId,
+      kind: 'table',
+      relation: { schema: 'public', name: table },
+      keyIndex: null,
+      conflictStrategy,
+      makedelta: null,
+    };
   }
 
   async step(step: Step): Promise<void> {
@@ -148,21 +148,48 @@ class Player {
         for (const rounds of this.#rounds.values()) rounds.forget();
         await this.#arena.restart();
         return '';
-      case 'settle':
-        await this.#settle();
-        return '';
       case 'strategy': {
         const rounds = this.#roundsOf(step.sync);
         rounds.sync = withStrategy(rounds.sync, step);
         return '';
       }
-      case 'add_table':
+      case 'add_table': {
+        const rounds = this.#roundsOf(step.sync);
+        const relations = [...rounds.sync.relations, this.#relationOf(step.table, null)];
+        await this.#change(rounds, { relations });
+        return '';
+      }
       case 'join':
-      case 'leave':
-        throw new Error('not yet');
+        return this.#join(step);
+      case 'leave': {
+        await this.#settle();
+        const rounds = this.#roundsOf(step.sync);
+        const members = rounds.sync.members.filter(({ database }) => database.name !== step.database);
+        await this.#change(rounds, { members });
+        return '';
+      }
       default:
         return step satisfies never;
     }
+  }
+
+  async #change(rounds: SyncRounds, change: Partial<SyncDefinition>): Promise<void> {
+    rounds.sync = { ...rounds.sync, ...change };
+    await rounds.install();
+  }
+
+  /** A member that has read nothing yet is copied to, as soon as a copy is asked for; the others are not. */
+  async #join({ sync, database: name, role }: Extract<Step, { readonly kind: 'join' }>): Promise<string> {
+    const rounds = this.#roundsOf(sync);
+    const database = this.#databases.get(name) as Database;
+    const present = rounds.sync.members.flatMap((member) =>
+      member.role === 'source' ? [member.database.name] : [],
+    );
+    await this.#change(rounds, { members: [...rounds.sync.members, { database, role }], onetimecopy: 1 });
+    const there = role === 'source' ? [...present, name] : present;
+    const outcome = (await rounds.roundOf(there, [name]))[name];
+    if (outcome?.kind === 'bad') this.trouble(outcome.error);
+    return outcome?.kind ?? '';
   }
 
   /** One round, with what is to happen in the middle of it. */

@@ -22,21 +22,10 @@ export const planOf = (seed: number): Plan => {
     syncs,
     initial: tables.flatMap((table, index) => initialRows(table, topology.writers[index]?.length ?? 1, dice)),
     steps: writer.write(dice.between(12, 45)),
-    equal: equalDatabases(topology, tables),
+    equal: writer.equalDatabases(),
     isRing: topology.isRing,
   };
 };
-
-const equalDatabases = (
-  { syncs }: Topology,
-  tables: readonly TablePlan[],
-): Readonly<Record<string, readonly string[]>> =>
-  Object.fromEntries(
-    tables.map(({ name }, index) => [
-      name,
-      [...new Set(syncs.flatMap((sync) => (sync.tables.includes(index) ? Object.keys(sync.members) : [])))],
-    ]),
-  );
 
 interface Choices {
   readonly topology: Topology;
@@ -48,18 +37,19 @@ const chooseSync = (
   { name, members, tables: places }: Topology['syncs'][number],
   { topology, tables, dice }: Choices,
 ): SyncPlan => {
+  const { lateDatabase, lateTable } = topology;
   const names = places.flatMap((place) => tables[place]?.name ?? []);
   const sources = sourcesOf(members);
   return {
     name,
-    members,
-    tables: names,
+    members: Object.fromEntries(Object.entries(members).filter(([member]) => member !== lateDatabase)),
+    tables: names.filter((_, place) => place !== lateTable),
     strategy: chooseStrategy(sources, topology, dice),
     tableStrategies: Object.fromEntries(
       dice.some(names, 0.15).map((table) => [table, chooseStrategy(sources, topology, dice)]),
     ),
     // What another source holds and the first does not is given up by a copy.
-    isCopied: sources.length === 1 && topology.syncs.length === 1 && dice.chance(0.3),
+    isCopied: sources.length === 1 && topology.syncs.length === 1 && lateTable === null && dice.chance(0.3),
   };
 };
 
@@ -68,7 +58,7 @@ const sourcesOf = (members: SyncPlan['members']): string[] =>
 
 const chooseStrategy = (
   sources: readonly string[],
-  { isLatestOnly, syncs }: Topology,
+  { isLatestOnly, syncs, lateDatabase }: Topology,
   dice: Dice,
 ): string => {
   if (isLatestOnly || sources.length === 1) return 'bucardo_latest';
@@ -79,7 +69,8 @@ const chooseStrategy = (
     bucardo_source: 8,
     bucardo_target: 8,
     bucardo_random: 8,
-    list: 8,
+    // A list has all sources that there are.
+    list: lateDatabase === null ? 8 : 0,
     // What is left undecided in one sync stays different in the next.
     bucardo_skip: syncs.length === 1 ? 8 : 0,
   });
@@ -97,7 +88,10 @@ class ScriptWriter {
   readonly #dice: Dice;
   readonly #topology: Topology;
   readonly #tables: readonly TablePlan[];
-  readonly #syncs: readonly SyncPlan[];
+  /** As they are at this point of the script. */
+  #syncs: readonly SyncPlan[];
+  #lateDatabase: string | null;
+  #lateTable: string | null;
   readonly #open: OpenTransaction[] = [];
   #gidCount = 0;
 
@@ -106,6 +100,8 @@ class ScriptWriter {
     this.#topology = topology;
     this.#tables = tables;
     this.#syncs = syncs;
+    this.#lateDatabase = topology.lateDatabase;
+    this.#lateTable = topology.lateTable === null ? null : (tables[topology.lateTable]?.name ?? null);
   }
 
   write(count: number): Step[] {
@@ -126,6 +122,9 @@ class ScriptWriter {
         maintain: 4,
         restart: 1,
         strategy: 2,
+        join: this.#lateDatabase === null ? 0 : 4,
+        leave: this.#canLeave() ? 1 : 0,
+        addTable: this.#lateTable === null ? 0 : 4,
       })
     ) {
       case 'transaction':
@@ -137,11 +136,17 @@ class ScriptWriter {
       case 'round':
         return this.#round(0);
       case 'maintain':
-        return { kind: 'maintain', present: this.#dice.some(this.#topology.databases, 0.8) };
+        return { kind: 'maintain', present: this.#dice.some(this.#members(), 0.8) };
       case 'restart':
         return { kind: 'restart' };
       case 'strategy':
         return this.#changeStrategy();
+      case 'join':
+        return this.#join();
+      case 'leave':
+        return this.#leave();
+      case 'addTable':
+        return this.#addTable();
       default:
         throw new Error('no such step');
     }
@@ -220,14 +225,70 @@ class ScriptWriter {
 
   #statement(database: string, isLong: boolean): string {
     const { writers } = this.#topology;
-    const mine = this.#tables.filter((_, index) => writers[index]?.includes(database) === true);
+    const mine = this.#tables.filter(
+      ({ name }, index) => writers[index]?.includes(database) === true && name !== this.#lateTable,
+    );
     const table = this.#dice.of(mine);
     const all = writers[this.#tables.indexOf(table)] ?? [];
     return writeSomething(table, { place: all.indexOf(database), count: all.length }, this.#dice, isLong);
   }
 
   #writers(): string[] {
-    return [...new Set(this.#topology.writers.flat())];
+    const members = this.#syncs.flatMap((sync) => Object.keys(sync.members));
+    return [...new Set(this.#topology.writers.flat())].filter((name) => members.includes(name));
+  }
+
+  /** By table: where it is in a sync now. */
+  equalDatabases(): Readonly<Record<string, readonly string[]>> {
+    return Object.fromEntries(
+      this.#tables.map(({ name }) => [
+        name,
+        [
+          ...new Set(
+            this.#syncs.flatMap(({ tables, members }) => (tables.includes(name) ? Object.keys(members) : [])),
+          ),
+        ],
+      ]),
+    );
+  }
+
+  #members(): string[] {
+    return [...new Set(this.#syncs.flatMap(({ members }) => Object.keys(members)))];
+  }
+
+  #change(sync: SyncPlan, change: Partial<SyncPlan>): void {
+    this.#syncs = this.#syncs.map((one) => (one === sync ? { ...one, ...change } : one));
+  }
+
+  #join(): Step {
+    const [sync] = this.#syncs as [SyncPlan];
+    const database = this.#lateDatabase ?? '';
+    const role = this.#topology.syncs[0]?.members[database] ?? 'target';
+    this.#lateDatabase = null;
+    this.#change(sync, { members: { ...sync.members, [database]: role } });
+    return { kind: 'join', sync: sync.name, database, role };
+  }
+
+  #canLeave(): boolean {
+    const [sync] = this.#syncs as [SyncPlan];
+    return this.#syncs.length === 1 && this.#open.length === 0 && sourcesOf(sync.members).length > 2;
+  }
+
+  /** The last source. */
+  #leave(): Step {
+    const [sync] = this.#syncs as [SyncPlan];
+    const database = sourcesOf(sync.members).at(-1) ?? '';
+    const members = Object.entries(sync.members).filter(([name]) => name !== database);
+    this.#change(sync, { members: Object.fromEntries(members) });
+    return { kind: 'leave', sync: sync.name, database };
+  }
+
+  #addTable(): Step {
+    const [sync] = this.#syncs as [SyncPlan];
+    const table = this.#lateTable ?? '';
+    this.#lateTable = null;
+    this.#change(sync, { tables: [...sync.tables, table] });
+    return { kind: 'add_table', sync: sync.name, table };
   }
 
   /** @param depth how many rounds it is in the middle of */
@@ -257,7 +318,7 @@ class ScriptWriter {
       const kind = this.#dice.weighted({ transaction: 70, round: 20, maintain: 10 });
       if (kind === 'transaction') return this.#transaction();
       if (kind === 'round') return this.#round(1);
-      return { kind: 'maintain', present: this.#topology.databases };
+      return { kind: 'maintain', present: this.#members() };
     });
   }
 

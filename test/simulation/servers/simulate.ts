@@ -12,11 +12,12 @@ export interface Simulated extends Findings {
 
 export const simulate = async (arena: Arena, plan: Plan): Promise<Simulated> => {
   const { chronicles, trace, troubles, syncs } = await play(arena, plan);
+  const names = new Map([...arena.databases.values()].map(({ id, name }): [number, string] => [id, name]));
   const findings = check({
     chronicles,
     tables: plan.tables,
     equal: chronicles.length === 0 ? {} : plan.equal,
-    syncs: new Map([...syncs.values()].map((sync) => [sync.id, recordedSyncOf(sync)])),
+    syncs: new Map([...syncs.values()].map((sync) => [sync.id, recordedSyncOf(sync, names)])),
     isLatestOnly: (table) => strategiesOf(plan, table).every((strategy) => strategy === 'bucardo_latest'),
     isRing: plan.isRing,
   });

@@ -22,6 +22,9 @@ export interface Topology {
   readonly isRing: boolean;
   /** Only the latest change wins. */
   readonly isLatestOnly: boolean;
+  /** They join the only sync later: the last database of its role, the last table. */
+  readonly lateDatabase: string | null;
+  readonly lateTable: number | null;
 }
 
 const sourceNames = ['A', 'B', 'C', 'D'];
@@ -33,7 +36,14 @@ const membersOf = (sources: readonly string[], targets: readonly string[]): Reco
     ...targets.map((name): [string, Role] => [name, 'target']),
   ]);
 
-const plain = { makedelta: [], isOwned: false, isRing: false, isLatestOnly: false };
+const plain = {
+  makedelta: [],
+  isOwned: false,
+  isRing: false,
+  isLatestOnly: false,
+  lateDatabase: null,
+  lateTable: null,
+};
 
 const allTables = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
@@ -54,8 +64,14 @@ const gang = (dice: Dice): Topology => {
     sources.length === 1 ? dice.between(1, 3) : dice.pick([0, 0, 1, 1, 2, 3]),
   );
   const tableCount = dice.between(1, 3);
+  const canJoin = [
+    ...(sources.length > 2 ? sources.slice(-1) : []),
+    ...(sources.length + targets.length > 2 ? targets.slice(-1) : []),
+  ];
   return {
     ...plain,
+    lateDatabase: canJoin.length > 0 && dice.chance(0.2) ? dice.of(canJoin) : null,
+    lateTable: tableCount > 1 && dice.chance(0.15) ? tableCount - 1 : null,
     shape: `${sources.length} sources, ${targets.length} targets`,
     databases: [...sources, ...targets],
     syncs: [{ name: 'gang', members: membersOf(sources, targets), tables: allTables(tableCount) }],

@@ -38,9 +38,21 @@ export interface Ground {
   readonly isPassedOn: boolean;
 }
 
-export const recordedSyncOf = ({ members, relations }: SyncDefinition): RecordedSync => ({
-  names: new Map(members.map(({ database }) => [database.id, database.name])),
-  sources: members.flatMap(({ role, database }) => (role === 'source' ? [database.name] : [])),
+/** @param names of databases that were members once */
+export const recordedSyncOf = (
+  { members, relations }: SyncDefinition,
+  names: ReadonlyMap<number, string>,
+): RecordedSync => ({
+  names: new Map([
+    ...names,
+    ...members.map(({ database }): [number, string] => [database.id, database.name]),
+  ]),
+  sources: [
+    ...new Set([
+      ...members.flatMap(({ role, database }) => (role === 'source' ? [database.name] : [])),
+      ...names.values(),
+    ]),
+  ],
   tables: new Map(relations.map(({ id, relation }) => [id, relation.name])),
 });
 
