@@ -24,6 +24,8 @@ export interface ContestedVersion {
   readonly author: DatabaseId;
   /** Its holder has seen other versions and has not decided between them and this one. */
   readonly isOpen: boolean;
+  /** False: in this version there is no row. */
+  readonly isPresent: boolean;
   readonly knownBy: readonly DatabaseId[];
 }
 
@@ -51,14 +53,14 @@ export const contestedRows = (
     with held as materialized (${local === null ? noVersions(plan) : localVersions(plan, local)}),
          staged as (${stagedVersions(plan, isSentByMany)})
     select json_agg(json_build_array(v.n, v.holder, v.origin, v.oxid::text,
-                    (extract(epoch from v.at) * 1000000)::bigint::text, v.author, v.is_open, v.knows)) as versions,
-           bool_or(v.differs) as differs, ${isExact ? sql`min(${keyText(plan, sql`v`)})` : sql`''`} as key
+                    (extract(epoch from v.at) * 1000000)::bigint::text, v.author, v.is_open, v.present, v.knows)) as versions,
+           bool_or(v.differs) as differs, bool_or(v.is_there) as is_there, ${isExact ? sql`min(${keyText(plan, sql`v`)})` : sql`''`} as key
       from (
-        select ${keyList(plan.key)}, n, holder, origin, oxid, at, author, is_open, knows, differs
+        select ${keyList(plan.key)}, n, holder, origin, oxid, at, author, is_open, present, knows, differs, is_there
           from staged s
          where senders > 1 or exists (select from held h where ${sameKey(plan.key, sql`h`, sql`s`)})
         union all
-        select ${keyList(plan.key)}, null, holder, origin, oxid, at, author, is_open, knows, false
+        select ${keyList(plan.key)}, null, holder, origin, oxid, at, author, is_open, null, knows, false, false
           from held h
          where exists (select from ${plan.stage} s where ${sameKey(plan.key, sql`s`, sql`h`)})
       ) v
@@ -70,8 +72,8 @@ const stagedVersions = (plan: StagePlan, isSentByMany: boolean): Sql => {
   const exists = isThere(sql`t`);
   const senders = isSentByMany ? sql`count(*) over (partition by ${keyIdentity(plan.key, sql`s`)})` : sql`1`;
   return sql`
-    select ${keyList(plan.key, sql`s`)}, s.n, s.src as holder, s.origin, s.oxid, s.at, s.author, s.is_open, s.knows, ${senders} as senders,
-           (s.present <> ${exists} or (s.present and ${rowDiffers(plan)})) as differs
+    select ${keyList(plan.key, sql`s`)}, s.n, s.src as holder, s.origin, s.oxid, s.at, s.author, s.is_open, s.present, s.knows, ${senders} as senders,
+           ${exists} as is_there, (s.present <> ${exists} or (s.present and ${rowDiffers(plan)})) as differs
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}`;
 };
 
@@ -100,13 +102,14 @@ const localVersions = (plan: StagePlan, { scope, truncation }: LocalChanges): Sq
              order by ${keyIdentity(plan.key, sql`e`)}, e.is_refuted, e.seq desc) newest`;
 };
 
-type WireVersion = [number | null, number, number, string, string, number, boolean, number[]];
+/** Whether there is a row is null for what the written database holds: the table says it. */
+type WireVersion = [number | null, number, number, string, string, number, boolean, boolean | null, number[]];
 
 export const decodeContested = (row: Row): ContestedRow => ({
   differs: row['differs'] === 't',
   key: row['key'] ?? '',
   versions: (JSON.parse(row['versions'] ?? '[]') as WireVersion[]).map(
-    ([stageRow, holder, origin, xid, at, author, isOpen, knownBy]) => ({
+    ([stageRow, holder, origin, xid, at, author, isOpen, isPresent, knownBy]) => ({
       stageRow,
       holder: holder as DatabaseId,
       origin: origin as DatabaseId,
@@ -114,6 +117,7 @@ export const decodeContested = (row: Row): ContestedRow => ({
       atMicros: BigInt(at),
       author: author as DatabaseId,
       isOpen,
+      isPresent: isPresent ?? row['is_there'] === 't',
       knownBy: knownBy as DatabaseId[],
     }),
   ),

@@ -71,11 +71,13 @@ const decideRow = (row: ContestedRow, { strategy, circumstances, names }: Decide
   const staged = row.versions.flatMap(({ stageRow }) => (stageRow === null ? [] : [stageRow]));
   const [stageRow] = staged;
   if (stageRow === undefined) throw new Error('a contested row that nobody sent');
-  const isSkipped = strategy.kind === 'skip' && row.differs && contenders.length > 1;
+  // Deletions do not differ, whatever there is to be deleted here.
+  const isOfDeletions = contenders.every(({ contested }) => !contested.isPresent);
+  const isSkipped = strategy.kind === 'skip' && row.differs && contenders.length > 1 && !isOfDeletions;
   const won = winner.contested;
   // Versions with the same content are no conflict, and those that know each other were recorded when they met.
   const conflict =
-    row.differs && losers.length > 0
+    row.differs && losers.length > 0 && !isOfDeletions
       ? {
           key: row.key,
           stageRow,

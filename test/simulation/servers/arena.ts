@@ -34,6 +34,8 @@ export interface Arena {
   readonly borrow: (id: DatabaseId) => Promise<Lease>;
   /** Nothing is left of an earlier seed on these databases. */
   reset(names: readonly string[]): Promise<void>;
+  /** What applications have left open is rolled back. */
+  endTransactions(names: readonly string[]): Promise<void>;
   /** As when the daemon ends and another begins: all connections of rounds are new. */
   restart(): Promise<void>;
 }
@@ -90,6 +92,9 @@ const openArena = async (
       await restart();
       await Promise.all(names.map((name) => emptyDatabase(applications.get(name) ?? [])));
     },
+    async endTransactions(names) {
+      await Promise.all(names.map((name) => rollBackAll(applications.get(name) ?? [])));
+    },
     async close() {
       await Promise.all([...pools.values()].map((pool) => pool.close()));
       await Promise.all([...applications.values()].flat().map((session) => session.close()));
@@ -110,7 +115,7 @@ const connectApplications = async (
 const openPools = (databases: readonly Database[]): Map<DatabaseId, Pool> =>
   new Map(databases.map(({ id, name, parameters }) => [id, createPool({ label: name, parameters })]));
 
-const emptyDatabase = async (applications: readonly Session[]): Promise<void> => {
+const rollBackAll = async (applications: readonly Session[]): Promise<void> => {
   for (const application of applications)
     if (application.isInTransaction) await application.script(sql`rollback`);
   const [session] = applications as [Session];
@@ -118,6 +123,11 @@ const emptyDatabase = async (applications: readonly Session[]): Promise<void> =>
     sql`select gid from pg_prepared_xacts where database = current_database()`,
   );
   for (const { gid } of prepared) await session.script(sql`rollback prepared ${sql.literal(gid ?? '')}`);
+};
+
+const emptyDatabase = async (applications: readonly Session[]): Promise<void> => {
+  await rollBackAll(applications);
+  const [session] = applications as [Session];
   await session.script(
     sql`set client_min_messages = error`,
     sql`set lock_timeout = 0`,

@@ -1,26 +1,23 @@
 /** Plays a plan on real databases, step by step, and collects what they say of themselves in the end. */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { sql } from '../../../src/pg/sql.ts';
-import { isReplicationError, ReplicationError } from '../../../src/model/errors.ts';
+import { isReplicationError } from '../../../src/model/errors.ts';
 import type {
   Database,
-  DatabaseId,
   RelationId,
   SyncDefinition,
   SyncName,
   SyncRelation,
 } from '../../../src/model/topology.ts';
 import { passOn } from '../../../src/replication/fault-point.ts';
-import type { Lease } from '../../../src/pg/pool.ts';
-import type { Session } from '../../../src/pg/session.ts';
 import { syncOf } from '../../support/sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from '../../support/sync-rounds.ts';
+import { decideFor, errorText, writeStep } from './application.ts';
 import type { Arena } from './arena.ts';
 import { createCaretaker } from './caretaker.ts';
-import type { TablePlan } from './tables.ts';
 import { describeStep, type Place, type Plan, type RoundStep, type Step, type SyncPlan } from './plan.ts';
-import { type Chronicle, type Image, installWitness, readChronicle } from './witness.ts';
+import { Borrowed, broken, RoundLeases } from './round-leases.ts';
+import { type Chronicle, installWitness, readChronicle } from './witness.ts';
 
 export interface Played {
   readonly chronicles: readonly Chronicle[];
@@ -54,10 +51,6 @@ const expectedFailures = new Set([
 ]);
 
 const roundTimeMaxMs = 30_000;
-
-/** What a kill, a cut or a failing statement looks like from inside. */
-const broken = (): ReplicationError =>
-  new ReplicationError('interrupted', { message: 'broken by the simulation', facts: {} });
 
 class Player {
   readonly #arena: Arena;
@@ -197,6 +190,13 @@ class Player {
     const rounds = this.#roundsOf(sync);
     const mine = new RoundLeases();
     const waiting = [...during];
+    // Another worker, which is ahead of what this one has seen, makes the source look as if it had been set back.
+    const mayBeOvertaken = during.some(
+      ({ point, steps }) =>
+        point === 'source_opened' && steps.some((step) => step.kind === 'round' && step.sync === sync),
+    );
+    const failure = (error: unknown): string =>
+      mayBeOvertaken && isReplicationError(error, 'position_lost') ? 'bad: overtaken' : this.#failure(error);
     let pending = fault;
     const isAt = (place: Place, point: string, database: Database): boolean =>
       place.point === point && place.database === database.name;
@@ -218,14 +218,11 @@ class Player {
       );
       if (fault?.how === 'kill') rounds.forget();
       return Object.entries(outcomes)
-        .map(
-          ([name, outcome]) =>
-            `${name} ${outcome.kind === 'bad' ? this.#failure(outcome.error) : outcome.kind}`,
-        )
+        .map(([name, outcome]) => `${name} ${outcome.kind === 'bad' ? failure(outcome.error) : outcome.kind}`)
         .join(', ');
     } catch (error) {
       rounds.forget();
-      return this.#failure(error);
+      return failure(error);
     }
   }
 
@@ -273,6 +270,7 @@ class Player {
 
   /** The writers have stopped. */
   async end(): Promise<void> {
+    await this.#arena.endTransactions(this.#plan.databases);
     await this.#settle();
     if (await this.#decideOpenConflicts()) await this.#settle();
     this.#chronicles = await Promise.all(
@@ -322,36 +320,6 @@ class Player {
   }
 }
 
-const errorText = (error: unknown): string => (error instanceof Error ? (error.stack ?? '') : String(error));
-
-/** Statements of an application: one that fails takes its transaction with it, or goes back to the savepoint. */
-const writeStep = async (session: Session, statements: readonly string[]): Promise<string> => {
-  const results: string[] = [];
-  let hasSavepoint = false;
-  for (const statement of statements) {
-    // What is left of a transaction that has failed is passed over.
-    if (!session.isInTransaction && !/^(begin|commit prepared|rollback prepared)\b/.test(statement)) continue;
-    try {
-      await session.script(sql.verbatim(statement));
-      if (statement === 'savepoint s') hasSavepoint = true;
-      if (statement === 'release s') hasSavepoint = false;
-    } catch (error) {
-      results.push(isReplicationError(error) ? error.code : errorText(error));
-      if (session.isInTransaction) await session.script(hasSavepoint ? sql`rollback to s` : sql`rollback`);
-    }
-  }
-  return results.length === 0 ? '' : `failed: ${results.join(', ')}`;
-};
-
-/** The row that the versions are of is written once more, or made. */
-const decideFor = ({ name, keyColumns }: TablePlan, versions: string): string => {
-  const parsed = JSON.parse(versions) as { readonly row: Image | null }[];
-  const image = parsed.find(({ row }) => row !== null)?.row;
-  const columns = keyColumns.join(', ');
-  const key = keyColumns.map((column) => sql.literal(image?.[column] ?? null).inlined()).join(', ');
-  return `insert into ${name} (${columns}, note) values (${key}, 'decided') on conflict (${columns}) do update set note = 'decided'`;
-};
-
 const withStrategy = (
   sync: SyncDefinition,
   { table, strategy }: { readonly table: string | null; readonly strategy: string },
@@ -364,59 +332,3 @@ const withStrategy = (
           relation.relation.name === table ? { ...relation, conflictStrategy: strategy } : relation,
         ),
       };
-
-/** The sessions of the round that is asking, so that it can lose its own. A round in the middle of another has others. */
-class Borrowed {
-  readonly #arena: Arena;
-  readonly #current = new AsyncLocalStorage<RoundLeases>();
-
-  constructor(arena: Arena) {
-    this.#arena = arena;
-  }
-
-  during<T>(leases: RoundLeases, work: () => Promise<T>): Promise<T> {
-    return this.#current.run(leases, work);
-  }
-
-  readonly borrow = async (id: DatabaseId): Promise<Lease> => {
-    const round = this.#current.getStore();
-    const lease = await this.#arena.borrow(id);
-    return round === undefined ? lease : round.take(id, lease);
-  };
-}
-
-class RoundLeases {
-  #isDestroyed = false;
-  readonly #sessions: { readonly id: DatabaseId; readonly session: Session }[] = [];
-
-  async take(id: DatabaseId, lease: Lease): Promise<Lease> {
-    if (this.#isDestroyed) {
-      await lease[Symbol.asyncDispose]();
-      throw broken();
-    }
-    const { session } = lease;
-    if (!session.memory.has('pid')) {
-      const [row] = await session.query(sql`select pg_backend_pid() as pid`);
-      session.memory.set('pid', row?.['pid']);
-    }
-    const entry = { id, session };
-    this.#sessions.push(entry);
-    return {
-      ...lease,
-      discard: () => lease.discard(),
-      [Symbol.asyncDispose]: async () => {
-        this.#sessions.splice(this.#sessions.indexOf(entry), 1);
-        await lease[Symbol.asyncDispose]();
-      },
-    };
-  }
-
-  on(wanted: DatabaseId): Session[] {
-    return this.#sessions.filter(({ id }) => id === wanted).map(({ session }) => session);
-  }
-
-  destroyAll(): void {
-    this.#isDestroyed = true;
-    for (const { session } of this.#sessions) session.destroy();
-  }
-}

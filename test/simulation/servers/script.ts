@@ -234,8 +234,8 @@ class ScriptWriter {
   }
 
   #writers(): string[] {
-    const members = this.#syncs.flatMap((sync) => Object.keys(sync.members));
-    return [...new Set(this.#topology.writers.flat())].filter((name) => members.includes(name));
+    const members = new Set(this.#members());
+    return [...new Set(this.#topology.writers.flat())].filter((name) => members.has(name));
   }
 
   /** By table: where it is in a sync now. */

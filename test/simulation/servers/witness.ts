@@ -1,6 +1,6 @@
 /** What each database says of itself in the end: what applications did there, the rows that it holds, the conflicts that it has recorded. */
 import { readFileSync } from 'node:fs';
-import type { Session } from '../../../src/pg/session.ts';
+import type { Row, Session } from '../../../src/pg/session.ts';
 import { type Sql, sql } from '../../../src/pg/sql.ts';
 import type { TablePlan } from './tables.ts';
 
@@ -95,15 +95,7 @@ export const readChronicle = async (
       after: row['after'] ?? null,
       image: row['image'] == null ? null : imageOf(row['image']),
     })),
-    records: records.map((row) => ({
-      id: row['id'] ?? '',
-      sync: row['sync'] ?? '',
-      table: Number(row['tbl']),
-      kind: row['kind'] ?? '',
-      winner: row['winner'] == null ? null : Number(row['winner']),
-      strategy: row['strategy'] ?? '',
-      versions: versionsOf(row['versions'] ?? '[]'),
-    })),
+    records: records.map(recordOf),
     rows: new Map(
       tables.map(({ name }, index) => [
         name,
@@ -112,6 +104,17 @@ export const readChronicle = async (
     ),
   };
 };
+
+/** @param row of the table `conflict`, on a database or, with `relation` as `tbl`, in the control store */
+export const recordOf = (row: Row): ConflictRecord => ({
+  id: row['id'] ?? '',
+  sync: row['sync'] ?? '',
+  table: Number(row['tbl']),
+  kind: row['kind'] ?? '',
+  winner: row['winner'] == null ? null : Number(row['winner']),
+  strategy: row['strategy'] ?? '',
+  versions: versionsOf(row['versions'] ?? '[]'),
+});
 
 const imageOf = (json: string): Image => JSON.parse(json) as Image;
 
