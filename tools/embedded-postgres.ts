@@ -23,6 +23,8 @@ export type StopMode = 'smart' | 'fast' | 'immediate';
 export interface ServerOptions {
   /** 13 to 18; 18 when left out. */
   readonly major?: number;
+  /** Other programs than those of the npm packages. */
+  readonly binaries?: Binaries;
   /** Where its files are, kept when the server is disposed of and used again; a temporary one when left out. */
   readonly directory?: string;
   /** A server that is stopped: this one begins with a copy of its files. */
@@ -56,7 +58,7 @@ export interface Server extends AsyncDisposable {
 
 /** @throws Error with the end of the server's log when it does not start */
 export const startServer = async (options: ServerOptions = {}): Promise<Server> => {
-  const binaries = await findBinaries(options.major ?? 18);
+  const binaries = options.binaries ?? (await findBinaries(options.major ?? 18));
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), `tahr-pg${binaries.major}-`)));
   const socketDirectory = await mkdtemp('/tmp/tahr-socket-');
   for (const path of [directory, socketDirectory]) await giveToServer(path);

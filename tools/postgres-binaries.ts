@@ -45,6 +45,24 @@ export const findBinaries = async (major: number): Promise<Binaries> => {
   );
 };
 
+/**
+ * PostgreSQL as Debian installs it (the package `postgresql-15`), with programs that the npm packages lack; null where it is not
+ * installed.
+ */
+export const findInstalled = async (
+  major: number,
+): Promise<(Binaries & { readonly directory: string }) | null> => {
+  const directory = `/usr/lib/postgresql/${major}/bin`;
+  if (!(await isThere(join(directory, 'pg_upgrade')))) return null;
+  return {
+    major,
+    directory,
+    path: (program) => join(directory, program),
+    environment: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
+    cacheDirectory: await openCache(`installed-${major}`),
+  };
+};
+
 const binariesAt = (major: number, native: string, links: string, cacheDirectory: string): Binaries => ({
   major,
   path: (program) => join(native, 'bin', program),
