@@ -27,6 +27,7 @@ import { Lane } from './lane.ts';
 import { membersOf, planLanes } from './lane-plan.ts';
 import { LaneReport, type Unwatched } from './lane-report.ts';
 import { repeat } from './periodic.ts';
+import { PublicationWatch } from './publication-watch.ts';
 import type { RoundGate } from './round-gate.ts';
 import type { StatusBoard } from './status-board.ts';
 
@@ -62,6 +63,7 @@ export class SyncWorker {
   readonly #surroundings: WorkerSurroundings;
   readonly #lanes: readonly Lane[];
   readonly #catalogue: CatalogueWatch;
+  readonly #publications: PublicationWatch;
   readonly #stopping = new AbortController();
   /** Databases that have the copy of the present generation, or need none. */
   #copied = new Set<DatabaseId>();
@@ -100,6 +102,7 @@ export class SyncWorker {
         onPause: () => surroundings.onPause(this.#definition),
       });
     });
+    this.#publications = new PublicationWatch({ databases, write });
     this.#catalogue = new CatalogueWatch({
       schema,
       databases,
@@ -125,6 +128,14 @@ export class SyncWorker {
       repeat({ name: 'the clock', everyMs: clockEveryMs, work: async () => this.#lookAtClock() }, around),
       repeat(
         { name: 'the look at the catalogue', everyMs: catalogueEveryMs, work: () => this.#catalogue.look() },
+        around,
+      ),
+      repeat(
+        {
+          name: 'the look for publications',
+          everyMs: catalogueEveryMs,
+          work: () => this.#publications.look(this.#definition),
+        },
         around,
       ),
       repeat({ name: 'measuring the lag', everyMs: lagEveryMs, work: () => this.#measureLags() }, around),

@@ -20,13 +20,21 @@ export interface Traits {
   readonly hasTempFileLimit: boolean;
 }
 
+const publicationForAllTables = sql`(select min(pubname) from pg_publication where puballtables)`;
+
+/** Null: there is none. */
+export const readPublicationForAllTables = async (session: Session): Promise<string | null> => {
+  const [row] = await session.query(sql`select ${publicationForAllTables} as publication`);
+  return row?.['publication'] ?? null;
+};
+
 export const readTraits = async (session: Session, schema: string): Promise<Traits> => {
   const [row] = await session.query(sql`
     select pg_is_in_recovery() as is_in_recovery, current_setting('server_encoding') as encoding,
            has_database_privilege(current_database(), 'CREATE') as may_create_schema,
            has_database_privilege(current_database(), 'TEMPORARY') as may_stage,
            to_regnamespace(${schema}) is not null as schema_exists,
-           (select min(pubname) from pg_publication where puballtables) as publication,
+           ${publicationForAllTables} as publication,
            current_setting('temp_file_limit') <> '-1' as has_temp_file_limit`);
   return {
     version: session.serverVersion,
