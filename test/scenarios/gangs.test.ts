@@ -79,6 +79,27 @@ describe('the same row changed on three', () => {
   });
 });
 
+describe('a database that joins', () => {
+  // Fails where a new consumer begins now (`earliestAcknowledged` in consumer.ts): what A has not read of B is said to be discarded.
+  test.each(['source', 'target'] as const)(
+    'as a %s, by a copy, reads on from where the copied source was',
+    async (role) => {
+      await using gang = await createGang({
+        roles: { A: 'source', B: 'source', J: role },
+        schema: items,
+        tables: ['items'],
+      });
+      const [a, b, joining] = gang.sync.members;
+      if (a === undefined || b === undefined || joining === undefined) throw new Error('a member is missing');
+      await gang.update({ members: [a, b] });
+      await gang.run('B', put(1, 'of B'));
+      await gang.update({ members: [a, b, joining], onetimecopy: 1 });
+      await gang.expectEqual();
+      expect(await gang.rows('J', 'items')).toEqual(['(1,"of B")']);
+    },
+  );
+});
+
 interface History {
   readonly gang: Gang;
   readonly sources: readonly string[];

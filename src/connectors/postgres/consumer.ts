@@ -22,7 +22,10 @@ export interface Registered {
   readonly untouchedSince: Snapshot | null;
 }
 
-/** From now on, or with other tables. */
+/**
+ * From now on, or with other tables. What is kept for other consumers of the sync is kept for a new one too: a copy of one of them takes
+ * over its position, which is older than now.
+ */
 export const registerConsumer = async (
   session: Session,
   {
@@ -33,11 +36,19 @@ export const registerConsumer = async (
 ): Promise<Registered> => {
   const [row] = await session.query(sql`
     insert into ${sql.id(schema, 'consumer')} as c (sync, database, tables, began, acked, floor)
-    select ${consumer.sync}::uuid, ${consumer.database}::int, ${tables}::int[], s, s, s from pg_current_snapshot() s
+    select ${consumer.sync}::uuid, ${consumer.database}::int, ${tables}::int[], since, since, since
+      from (select coalesce((${earliestAcknowledged(schema, consumer.sync)}), pg_current_snapshot()) as since) s
         on conflict (sync, database) do update set tables = excluded.tables
     returning c.xmax::text = '0' as is_new, case when c.acked::text = c.began::text then c.began end as untouched_since`);
   return { isNew: row?.['is_new'] === 't', untouchedSince: row?.['untouched_since'] ?? null };
 };
+
+const earliestAcknowledged = (schema: string, sync: SyncId): Sql => sql`
+  select o.acked
+    from ${sql.id(schema, 'consumer')} o
+   where o.sync = ${sync}::uuid
+   order by pg_snapshot_xmax(o.acked), (select count(*) from pg_snapshot_xip(o.acked)) desc
+   limit 1`;
 
 /**
  * What the consumer has durably applied. Called now and then, not for each round: an update leaves a dead row behind

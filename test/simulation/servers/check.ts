@@ -115,7 +115,7 @@ const judgeRow = (row: FinalRow, evidence: Evidence): { faults: string[]; wentBa
   const accounted = new Set([
     ...recorded,
     ...images.flatMap((image) => [...behind(image, past, history)]),
-    ...(options.syncs.size > 1 ? passing(past, history) : []),
+    ...passing(past, history),
   ]);
   const lost = past.changes.filter((change) => !accounted.has(change));
   const replaced = images.flatMap((image) =>
@@ -183,8 +183,8 @@ const recordedLosers = (
 };
 
 /**
- * Rows that came and went on one database. What changes nothing where a sync brings it is not passed on by makedelta, and a deletion of
- * what is not there is such a change (docs/cascading.md).
+ * Rows that came and went on one database, and that nobody else has seen as he wrote: their deletion changes nothing elsewhere, and nothing
+ * was lost when it gives way to a row with the same key (docs/conflicts.md, docs/cascading.md).
  */
 const passing = ({ changes }: RowHistory, history: History): Change[] =>
   changes
@@ -196,7 +196,11 @@ const passing = ({ changes }: RowHistory, history: History): Change[] =>
         if (one === undefined || one.database !== deletion.database) return [];
         past.push(one);
       }
-      return past;
+      const tokens = new Set(past.map(({ after }) => after));
+      const isSeen = changes.some(
+        ({ before, database }) => before !== null && tokens.has(before) && database !== deletion.database,
+      );
+      return isSeen ? [] : past;
     });
 
 const isBehind = (history: History, one: Change, other: Change): boolean => history.pastOf(other).has(one);

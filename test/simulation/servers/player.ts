@@ -169,6 +169,8 @@ class Player {
   async #change(rounds: SyncRounds, change: Partial<SyncDefinition>): Promise<void> {
     rounds.sync = { ...rounds.sync, ...change };
     await rounds.install();
+    // A daemon begins new lanes for what has changed.
+    rounds.forget();
   }
 
   /** A member that has read nothing yet is copied to, as soon as a copy is asked for; the others are not. */

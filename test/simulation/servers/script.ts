@@ -13,15 +13,16 @@ export const planOf = (seed: number): Plan => {
   );
   const syncs = topology.syncs.map((shape) => chooseSync(shape, { topology, tables, dice }));
   const writer = new ScriptWriter({ dice, topology, tables, syncs });
+  const steps = writer.write(dice.between(12, 45));
   return {
     seed,
     shape: topology.shape,
-    databases: topology.databases,
+    databases: topology.databases.filter((name) => name !== writer.lateDatabase),
     makedelta: topology.makedelta,
     tables,
     syncs,
     initial: tables.flatMap((table, index) => initialRows(table, topology.writers[index]?.length ?? 1, dice)),
-    steps: writer.write(dice.between(12, 45)),
+    steps,
     equal: writer.equalDatabases(),
     isRing: topology.isRing,
   };
@@ -102,6 +103,11 @@ class ScriptWriter {
     this.#syncs = syncs;
     this.#lateDatabase = topology.lateDatabase;
     this.#lateTable = topology.lateTable === null ? null : (tables[topology.lateTable]?.name ?? null);
+  }
+
+  /** Null: it has joined, or there is none. */
+  get lateDatabase(): string | null {
+    return this.#lateDatabase;
   }
 
   write(count: number): Step[] {
@@ -271,7 +277,12 @@ class ScriptWriter {
 
   #canLeave(): boolean {
     const [sync] = this.#syncs as [SyncPlan];
-    return this.#syncs.length === 1 && this.#open.length === 0 && sourcesOf(sync.members).length > 2;
+    const isNamed = [sync.strategy, ...Object.values(sync.tableStrategies)].some(
+      (strategy) => !strategy.startsWith('bucardo_'),
+    );
+    return (
+      this.#syncs.length === 1 && this.#open.length === 0 && sourcesOf(sync.members).length > 2 && !isNamed
+    );
   }
 
   /** The last source. */
@@ -326,6 +337,10 @@ class ScriptWriter {
     const sync = this.#dice.of(this.#syncs);
     const table = this.#dice.chance(0.5) ? this.#dice.of(sync.tables) : null;
     const strategy = chooseStrategy(sourcesOf(sync.members), this.#topology, this.#dice);
+    this.#change(
+      sync,
+      table === null ? { strategy } : { tableStrategies: { ...sync.tableStrategies, [table]: strategy } },
+    );
     return { kind: 'strategy', sync: sync.name, table, strategy };
   }
 }
