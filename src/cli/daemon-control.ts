@@ -1,4 +1,4 @@
-/** Starting and stopping the daemon, by what the control store knows of it. */
+/** Starting and stopping daemons, by what the control store knows of them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/config.ts';
-import { type DaemonFacts, findDaemon, requestDaemonStop } from '../control/daemon.ts';
+import { type DaemonFacts, listDaemons, requestDaemonStop } from '../control/daemon.ts';
 import { ReplicationError } from '../model/errors.ts';
 import { look } from './change.ts';
 import type { Context } from './context.ts';
@@ -17,7 +17,22 @@ const startWithinMs = 30_000;
 /** After so long the process itself is told, if it is on this host; after twice as long, once more. */
 const politeMs = 10_000;
 
-export const currentDaemon = (context: Context): Promise<DaemonFacts | null> => look(context, findDaemon);
+/** Those that are at work on the control store, on all hosts. */
+export const currentDaemons = (context: Context): Promise<DaemonFacts[]> => look(context, listDaemons);
+
+export const isHere = ({ host }: DaemonFacts): boolean => host === hostname();
+
+/** One that was killed is at work for the control store until it has not been heard of for a while. */
+export const isRunningHere = (daemon: DaemonFacts): boolean => isHere(daemon) && isProcess(daemon.pid);
+
+const isProcess = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+};
 
 /** Starts a daemon in the background; returns when it is at work. @throws ReplicationError with the end of its log when it died */
 export const startDaemon = async (context: Context): Promise<{ pid: number; log: string }> => {
@@ -35,8 +50,9 @@ export const startDaemon = async (context: Context): Promise<{ pid: number; log:
   void once(child, 'exit').then(() => (isGone = true));
   const { pid } = child;
   for (const until = Date.now() + startWithinMs; Date.now() < until; ) {
-    const daemon = await currentDaemon(context);
-    if (pid !== undefined && daemon?.pid === pid && daemon.host === hostname()) return { pid, log };
+    const daemons = await currentDaemons(context);
+    if (pid !== undefined && daemons.some((daemon) => isHere(daemon) && daemon.pid === pid))
+      return { pid, log };
     if (isGone) throw died(log, size);
     await sleep(lookEveryMs);
   }
@@ -97,31 +113,42 @@ const died = (log: string, size: number): ReplicationError => {
   });
 };
 
-/** Asks the daemon to end, and returns when it has. */
-export const stopDaemon = async (context: Context, daemon: DaemonFacts): Promise<void> => {
-  await look(context, requestDaemonStop);
+/** Asks daemons to end, and returns when they have. */
+export const stopDaemons = async (context: Context, daemons: readonly DaemonFacts[]): Promise<void> => {
+  await look(context, (db) =>
+    requestDaemonStop(
+      db,
+      daemons.map(({ id }) => id),
+    ),
+  );
   const startedAt = Date.now();
   let signals = 0;
-  while ((await isAtWork(context, daemon)) && Date.now() - startedAt < 3 * politeMs) {
-    const isDue = Date.now() - startedAt > politeMs * (signals + 1);
-    if (isDue && daemon.host === hostname()) {
+  for (;;) {
+    const left = await stillAtWork(context, daemons);
+    const [first] = left;
+    if (first === undefined) return;
+    const waitedMs = Date.now() - startedAt;
+    if (waitedMs > 3 * politeMs) throw stillRunning(first);
+    if (waitedMs > politeMs * (signals + 1)) {
       signals += 1;
-      terminate(daemon.pid);
+      for (const { pid } of left.filter(isHere)) terminate(pid);
     }
     await sleep(lookEveryMs);
   }
-  if (!(await isAtWork(context, daemon))) return;
-  throw new ReplicationError('timed_out', {
-    message: `The daemon (process ${daemon.pid} on ${daemon.host}) was asked to stop ${(3 * politeMs) / 1000} s ago and is still at work.`,
-    hint:
-      daemon.host === hostname()
-        ? `\`kill -KILL ${daemon.pid}\` ends it; nothing is lost by that.`
-        : `Look at it on ${daemon.host}.`,
-  });
 };
 
-const isAtWork = async (context: Context, { id }: DaemonFacts): Promise<boolean> =>
-  (await currentDaemon(context))?.id === id;
+const stillAtWork = async (context: Context, daemons: readonly DaemonFacts[]): Promise<DaemonFacts[]> => {
+  const current = new Set((await currentDaemons(context)).map(({ id }) => id));
+  return daemons.filter(({ id }) => current.has(id));
+};
+
+const stillRunning = (daemon: DaemonFacts): ReplicationError =>
+  new ReplicationError('timed_out', {
+    message: `The daemon (process ${daemon.pid} on ${daemon.host}) was asked to stop ${(3 * politeMs) / 1000} s ago and is still at work.`,
+    hint: isHere(daemon)
+      ? `\`kill -KILL ${daemon.pid}\` ends it; nothing is lost by that.`
+      : `Look at it on ${daemon.host}.`,
+  });
 
 const terminate = (pid: number): void => {
   try {

@@ -1,5 +1,5 @@
 /** Waits until the daemon has answered a kick, or cannot any more. */
-import { findDaemon } from '../control/daemon.ts';
+import { listDaemons } from '../control/daemon.ts';
 import { type KickId, type KickOutcome, readKick } from '../control/kick.ts';
 import type { ControlStore } from '../control/store.ts';
 import { ReplicationError } from '../model/errors.ts';
@@ -20,22 +20,22 @@ const tickMs = 1000;
 
 /**
  * An announcement wakes it at once; without one it looks every second.
- * @throws ReplicationError `daemon_not_running` when the daemon is gone, `not_found` when the sync is, `interrupted`
+ * @throws ReplicationError `daemon_not_running` when no daemon is left, `not_found` when the sync is, `interrupted`
  */
 export const waitForKick = async ({ store, id, deadline, signal, onTick }: Wait): Promise<Answer> => {
   const bell = new Bell();
   await store.listen(() => bell.ring());
   for (;;) {
     onTick();
-    const { kick, daemon } = await store.transaction(async (db) => ({
+    const { kick, daemons } = await store.transaction(async (db) => ({
       kick: await readKick(db, id),
-      daemon: await findDaemon(db),
+      daemons: await listDaemons(db),
     }));
     if (kick === null)
       throw new ReplicationError('not_found', { message: 'The sync was removed while it was waited for.' });
     if (kick.outcome !== null) return kick.outcome;
     if (deadline !== null && Date.now() >= deadline) return { result: 'timed_out' };
-    if (daemon === null)
+    if (daemons.length === 0)
       throw new ReplicationError('daemon_not_running', {
         message: 'The daemon ended while it was waited for.',
       });

@@ -1,13 +1,28 @@
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../test/support/databases.ts';
 import type { Session } from '../pg/session.ts';
 import { sql } from '../pg/sql.ts';
-import { findDaemon, heartbeat, registerDaemon, requestDaemonStop, unregisterDaemon } from './daemon.ts';
+import {
+  type DaemonSelf,
+  forgetDaemons,
+  heartbeat,
+  listDaemons,
+  requestDaemonStop,
+  unregisterDaemon,
+} from './daemon.ts';
 import { addDatabase } from './database.ts';
 import { installControl } from './install.ts';
+import { type DaemonId, leaseMs } from './lease.ts';
 import { type ControlEvent, type ControlStore, openControlStore } from './store.ts';
 
-const newDaemon = { host: 'here', pid: 4711, version: '0.1.0', logDestination: 'stderr' };
+const daemonOn = (host: string): DaemonSelf => ({
+  id: randomUUID() as DaemonId,
+  host,
+  pid: 4711,
+  version: '0.1.0',
+  logDestination: 'stderr',
+});
 
 interface TestStore {
   readonly store: ControlStore;
@@ -21,10 +36,11 @@ const installed = async (): Promise<TestDatabase> => {
   return database;
 };
 
-const openStore = async (database: TestDatabase): Promise<TestStore> => {
+const openStore = async (database: TestDatabase, idleInTransactionMs = 0): Promise<TestStore> => {
   const sessions: Session[] = [];
   const store = await openControlStore({
     schema: 'tahr',
+    idleInTransactionMs,
     connect: async () => {
       const session = await database.session();
       sessions.push(session);
@@ -43,112 +59,69 @@ const cut = async (database: TestDatabase, session: Session): Promise<void> => {
   await ended;
 };
 
-/** The connection is lost on this side only: the server goes on believing in it. */
-const makeGhost = (session: Session): void => {
-  Object.defineProperty(session, 'isUsable', { value: false });
-};
-
-test('a daemon is found while it runs, and gone when it has ended', async () => {
+test('a daemon is listed while it lives, and gone when it has ended', async () => {
   const database = await installed();
   const daemon = await openStore(database);
   const observer = await openStore(database);
-  expect(await observer.store.transaction(findDaemon)).toBeNull();
-  const id = await daemon.store.transaction((db) => registerDaemon(db, newDaemon));
-  expect(await observer.store.transaction(findDaemon)).toMatchObject({
-    id,
-    ...newDaemon,
-    isStopRequested: false,
-  });
-  await daemon.store.transaction((db) => unregisterDaemon(db, id));
-  expect(await observer.store.transaction(findDaemon)).toBeNull();
+  const [first, second] = [daemonOn('here'), daemonOn('there')];
+  expect(await observer.store.transaction(listDaemons)).toEqual([]);
+  await daemon.store.transaction((db) => heartbeat(db, first));
+  await daemon.store.transaction((db) => heartbeat(db, second));
+  expect(await observer.store.transaction(listDaemons)).toMatchObject([
+    { ...first, isStopRequested: false },
+    { ...second, isStopRequested: false },
+  ]);
+  await daemon.store.transaction((db) => unregisterDaemon(db, first.id));
+  expect(await observer.store.transaction(listDaemons)).toMatchObject([second]);
 });
 
-test('a second daemon is refused and told where the first one is', async () => {
-  const database = await installed();
-  const first = await openStore(database);
-  const second = await openStore(database);
-  const id = await first.store.transaction((db) => registerDaemon(db, newDaemon));
-  const attempt = () => second.store.transaction((db) => registerDaemon(db, { ...newDaemon, host: 'there' }));
-  await expect(attempt()).rejects.toMatchObject({
-    code: 'daemon_already_running',
-    facts: { host: 'here', pid: 4711 },
-  });
-  await first.store.transaction((db) => unregisterDaemon(db, id));
-  await expect(attempt()).resolves.toEqual(expect.any(String));
-});
-
-test('a daemon whose process died is not found, and its place is free', async () => {
-  const database = await installed();
-  const first = await openStore(database);
-  const second = await openStore(database);
-  await first.store.transaction((db) => registerDaemon(db, newDaemon));
-  await cut(database, first.session());
-  expect(await second.store.transaction(findDaemon)).toBeNull();
-  const id = await second.store.transaction((db) => registerDaemon(db, newDaemon));
-  expect(await second.store.transaction(findDaemon)).toMatchObject({ id });
-});
-
-test('a daemon that has been silent for too long is not found, and another one takes its place', async () => {
-  const database = await installed();
-  const first = await openStore(database);
-  const second = await openStore(database);
-  const firstId = await first.store.transaction((db) => registerDaemon(db, newDaemon));
-  await second.store.transaction((db) =>
-    db.run(sql`update daemon set heartbeat_at = now() - interval '16 s'`),
+test('a daemon that has been silent for as long as a lease holds is not listed, until it is heard of again', async () => {
+  const { store } = await openStore(await installed());
+  const daemon = daemonOn('here');
+  await store.transaction((db) => heartbeat(db, daemon));
+  await store.transaction((db) =>
+    db.run(sql`update daemon set heartbeat_at = heartbeat_at - ${leaseMs}::integer * interval '1 ms'`),
   );
-  expect(await second.store.transaction(findDaemon)).toBeNull();
-  const ended = new Promise<void>((resolve) => first.session().onEnd(resolve));
-  await second.store.transaction((db) => registerDaemon(db, { ...newDaemon, host: 'there' }));
-  await ended;
-  await expect(first.store.transaction((db) => heartbeat(db, firstId))).rejects.toMatchObject({
-    code: 'daemon_already_running',
-    facts: { host: 'there' },
-  });
+  expect(await store.transaction(listDaemons)).toEqual([]);
+  await store.transaction((db) => heartbeat(db, daemon));
+  expect(await store.transaction(listDaemons)).toMatchObject([daemon]);
 });
 
-test('a daemon whose connection broke goes on with its next heartbeat', async () => {
-  const database = await installed();
-  const daemon = await openStore(database);
-  const observer = await openStore(database);
-  const id = await daemon.store.transaction((db) => registerDaemon(db, newDaemon));
-  await cut(database, daemon.session());
-  expect(await daemon.store.transaction((db) => heartbeat(db, id))).toEqual({ isStopRequested: false });
-  expect(await observer.store.transaction(findDaemon)).toMatchObject({ id });
+test('one that has been forgotten is known again when it comes back', async () => {
+  const { store } = await openStore(await installed());
+  const daemon = daemonOn('here');
+  await store.transaction((db) => heartbeat(db, daemon));
+  await store.transaction((db) => forgetDaemons(db, Date.now() + 60_000));
+  expect(await store.transaction((db) => db.many(() => null, sql`select from daemon`))).toEqual([]);
+  expect(await store.transaction((db) => heartbeat(db, daemon))).toEqual({ isStopRequested: false });
+  expect(await store.transaction(listDaemons)).toMatchObject([daemon]);
 });
 
-test('a daemon is not kept out by a connection of its own that lives on at the server', async () => {
-  const database = await installed();
-  const daemon = await openStore(database);
-  const observer = await openStore(database);
-  const id = await daemon.store.transaction((db) => registerDaemon(db, newDaemon));
-  makeGhost(daemon.session());
-  expect(await daemon.store.transaction((db) => heartbeat(db, id))).toEqual({ isStopRequested: false });
-  expect(await observer.store.transaction(findDaemon)).toMatchObject({ id });
-});
-
-test('a daemon whose place was taken and left again does not come back', async () => {
-  const database = await installed();
-  const first = await openStore(database);
-  const second = await openStore(database);
-  const firstId = await first.store.transaction((db) => registerDaemon(db, newDaemon));
-  await cut(database, first.session());
-  const secondId = await second.store.transaction((db) => registerDaemon(db, newDaemon));
-  await second.store.transaction((db) => unregisterDaemon(db, secondId));
-  await expect(first.store.transaction((db) => heartbeat(db, firstId))).rejects.toMatchObject({
-    code: 'daemon_already_running',
-  });
-});
-
-test('a request to stop is announced and seen by the next heartbeat', async () => {
+test('a request to stop is announced, and seen by those that were asked, also when they were away', async () => {
   const database = await installed();
   const daemon = await openStore(database);
   const commands = await openStore(database);
-  const id = await daemon.store.transaction((db) => registerDaemon(db, newDaemon));
+  const [asked, other] = [daemonOn('here'), daemonOn('there')];
   const announced = new Promise<ControlEvent>((resolve) => void daemon.store.listen(resolve));
-  await daemon.store.transaction((db) => heartbeat(db, id));
-  await commands.store.transaction(requestDaemonStop);
+  for (const self of [asked, other]) await daemon.store.transaction((db) => heartbeat(db, self));
+  await commands.store.transaction((db) => requestDaemonStop(db, [asked.id]));
   expect(await announced).toBe('stop');
-  expect(await daemon.store.transaction((db) => heartbeat(db, id))).toEqual({ isStopRequested: true });
+  expect(await daemon.store.transaction((db) => heartbeat(db, asked))).toEqual({ isStopRequested: true });
+  expect(await daemon.store.transaction((db) => heartbeat(db, other))).toEqual({ isStopRequested: false });
+});
+
+/** Seen to fail: without the setting in `store.ts` the rows stay locked for as long as the process stands still. */
+test('a daemon that stands still in the middle of a transaction holds nobody up', async () => {
+  const database = await installed();
+  const standing = await openStore(database, 200);
+  const other = await openStore(database, 200);
+  const daemon = daemonOn('here');
+  await other.store.transaction((db) => heartbeat(db, daemon));
+  const standstill = standing.store.transaction(async (db) => {
+    await heartbeat(db, daemon);
+    await other.store.transaction((waiting) => heartbeat(waiting, daemon));
+  });
+  await expect(standstill).rejects.toMatchObject({ code: 'database_unreachable' });
 });
 
 test('a change is announced when it commits, and a dry run is not', async () => {

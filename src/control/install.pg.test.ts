@@ -5,14 +5,15 @@ import type { DatabaseName } from '../model/topology.ts';
 import type { Session } from '../pg/session.ts';
 import { sql } from '../pg/sql.ts';
 import { appendConflicts } from './conflict-log.ts';
-import { findDaemon, registerDaemon } from './daemon.ts';
+import { heartbeat, listDaemons } from './daemon.ts';
 import { checkControl, installControl } from './install.ts';
 import { getInstallation } from './installation.ts';
+import { type DaemonId, readLeases, renewLeases, takeLeases } from './lease.ts';
 import { rememberRelations } from './relation.ts';
 import { recordRounds } from './round.ts';
 import { openControlStore } from './store.ts';
 import { loadSyncDefinitions } from './sync-definition.ts';
-import { writeSyncStates } from './sync-state.ts';
+import { addTotals, writeSyncStates } from './sync-state.ts';
 
 /** Every column, constraint, index, trigger and function of the schema, one on each line, in a fixed order. */
 const describeSchema = async (session: Session, schema: string): Promise<string> => {
@@ -64,11 +65,16 @@ test.each(majors.filter((major) => major !== 18))('PostgreSQL %i takes the contr
   await using store = await openControlStore({ connect: () => database.session(), schema: 'tahr' });
   await store.transaction(async (db) => {
     expect(await getInstallation(db)).toMatchObject({ schema: 'tahr' });
-    await registerDaemon(db, { host: 'here', pid: 1, version: '0.1.0', logDestination: 'stderr' });
-    expect(await findDaemon(db)).toMatchObject({ host: 'here' });
+    const id = '8ffa2b1c-0000-4000-8000-000000000001' as DaemonId;
+    await heartbeat(db, { id, host: 'here', pid: 1, version: '0.1.0', logDestination: 'stderr' });
+    expect(await listDaemons(db)).toMatchObject([{ host: 'here' }]);
+    expect(await takeLeases(db, { daemon: id, syncs: [] })).toEqual([]);
+    expect(await renewLeases(db, id)).toEqual([]);
+    expect(await readLeases(db)).toEqual([]);
     expect(await loadSyncDefinitions(db)).toEqual([]);
     expect(await rememberRelations(db, [])).toEqual([]);
-    await writeSyncStates(db, []);
+    await writeSyncStates(db, { daemon: id, states: [] });
+    await addTotals(db, []);
     await recordRounds(db, []);
     await appendConflicts(db, { database: 'A' as DatabaseName, conflicts: [] });
   });
@@ -77,7 +83,7 @@ test.each(majors.filter((major) => major !== 18))('PostgreSQL %i takes the contr
 test('installing twice changes nothing, and keeps the installation', async () => {
   const database = await createDatabase('install');
   const session = await database.session();
-  expect(await installControl(session, { schema: 'tahr' })).toEqual({ applied: [1, 2, 3, 4] });
+  expect(await installControl(session, { schema: 'tahr' })).toEqual({ applied: [1, 2, 3, 4, 5] });
   await using store = await openControlStore({ connect: () => database.session(), schema: 'tahr' });
   const before = await store.transaction(getInstallation);
   expect(await installControl(session, { schema: 'tahr' })).toEqual({ applied: [] });
@@ -88,7 +94,7 @@ test('two installers at once make one store', async () => {
   const database = await createDatabase('install');
   const sessions = await Promise.all([database.session(), database.session(), database.session()]);
   const results = await Promise.all(sessions.map((session) => installControl(session, { schema: 'tahr' })));
-  expect(results.flatMap(({ applied }) => applied)).toEqual([1, 2, 3, 4]);
+  expect(results.flatMap(({ applied }) => applied)).toEqual([1, 2, 3, 4, 5]);
 });
 
 test('two installations live in one database, each under its own schema', async () => {
@@ -142,7 +148,7 @@ test('an ordinary role that owns the schema needs no other right', async () => {
     sql`revoke all on schema public from public`,
     sql`set session authorization ${sql.id(role)}`,
   );
-  expect(await installControl(session, { schema: 'tahr' })).toEqual({ applied: [1, 2, 3, 4] });
+  expect(await installControl(session, { schema: 'tahr' })).toEqual({ applied: [1, 2, 3, 4, 5] });
   await session.script(
     sql`reset session authorization`,
     sql`drop owned by ${sql.id(role)}`,

@@ -23,7 +23,7 @@ interface Migration {
 }
 
 /** The first half of every advisory lock of Tahr: "TAHR" in ASCII. */
-export const advisoryLockClass = 0x54414852;
+const advisoryLockClass = 0x54414852;
 
 /** Apart from the schema of the replication objects, which may live in the same database. */
 export const controlSchema = (schema: string): string => `${schema}_control`;

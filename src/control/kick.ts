@@ -52,12 +52,13 @@ export const pendingKicks = (db: Db): Promise<Kick[]> =>
 export const startKicks = (db: Db, ids: readonly KickId[]): Promise<void> =>
   db.run(sql`update kick set started_at = clock_timestamp() where id = any(${ids}::bigint[])`);
 
-/** The round that answers them has ended on all databases. */
+/** The round that answers them has ended on all databases. One that is answered already keeps its answer. */
 export const finishKicks = (db: Db, ids: readonly KickId[], outcome: KickOutcome): Promise<void> =>
   db.run(sql`
     update kick
        set done_at = clock_timestamp(), outcome = ${JSON.stringify(outcome)}::jsonb
      where id = any(${ids}::bigint[])
+       and done_at is null
   `);
 
 /** Null: purged, or its sync has been removed. */

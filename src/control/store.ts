@@ -13,13 +13,18 @@ import { Db } from './db.ts';
 import { checkControl, controlSchema } from './install.ts';
 
 /** What the control database announces; all are hints to look, none carries data. */
-const controlEvents = ['changed', 'kick', 'kick_progress', 'stop', 'reconnected'] as const;
+const controlEvents = ['changed', 'kick', 'kick_progress', 'stop', 'lease', 'reconnected'] as const;
 export type ControlEvent = (typeof controlEvents)[number];
 
 export interface ControlStoreOptions {
   readonly connect: () => Promise<Session>;
   /** The schema name of the installation; the control store itself is in `<schema>_control`. */
   readonly schema: string;
+  /**
+   * For a daemon, whose transactions are short: one that stands still in the middle of a transaction loses it after so long,
+   * and with it the rows that another daemon may be waiting for. Left out: a transaction may take its time.
+   */
+  readonly idleInTransactionMs?: number;
 }
 
 /**
@@ -36,13 +41,15 @@ export const openControlStore = async (options: ControlStoreOptions): Promise<Co
 export class ControlStore implements AsyncDisposable {
   readonly #connect: () => Promise<Session>;
   readonly #schema: string;
+  readonly #idleInTransactionMs: number;
   #session: Session | null = null;
   #last: Promise<unknown> = Promise.resolve();
   #listener: ((event: ControlEvent) => void) | null = null;
 
-  constructor({ connect, schema }: ControlStoreOptions) {
+  constructor({ connect, schema, idleInTransactionMs = 0 }: ControlStoreOptions) {
     this.#connect = connect;
     this.#schema = schema;
+    this.#idleInTransactionMs = idleInTransactionMs;
   }
 
   /** Commits what `work` did, or, when it throws, nothing of it. */
@@ -62,6 +69,11 @@ export class ControlStore implements AsyncDisposable {
       const session = await this.#connected();
       await session.script(this.#listenStatement());
     });
+  }
+
+  /** The server is known to be silent: what waits for it fails now, and the next transaction connects anew. */
+  sever(): void {
+    this.#session?.destroy();
   }
 
   /** Never throws; may be called twice. */
@@ -116,8 +128,9 @@ export class ControlStore implements AsyncDisposable {
     await checkControl(session, { schema: this.#schema });
     await session.script(
       sql`set search_path = ${sql.id(controlSchema(this.#schema))}, pg_temp`,
-      // A command that holds a row for long must not keep the daemon from its heartbeat (`heartbeatLifeMs`).
+      // A command may hold a row for long.
       sql`set lock_timeout = '5s'`,
+      sql`set idle_in_transaction_session_timeout = ${sql.literal(this.#idleInTransactionMs)}`,
       ...(this.#listener === null ? [] : [this.#listenStatement()]),
     );
     session.onNotification((notification) => this.#announce(notification));

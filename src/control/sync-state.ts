@@ -1,12 +1,13 @@
 /**
- * Table `sync_state`: what each sync does on each of its databases, as the daemon last said. Facts only; whether
- * something is healthy is for the reader to say. They are of use only while `findDaemon` finds a daemon.
+ * Table `sync_state`: what each sync does on each of its databases, as the daemon that works on it last said. Facts only;
+ * whether something is healthy is for the reader to say. They are of use only while somebody holds the lease of the sync.
  *
- * The table has no foreign keys: the daemon must never wait for a command that is about to remove a sync.
+ * The table has no foreign keys: a daemon must never wait for a command that is about to remove a sync.
  */
 import type { DatabaseId, DatabaseName, SyncId } from '../model/topology.ts';
 import { type Sql, sql } from '../pg/sql.ts';
 import type { Db } from './db.ts';
+import type { DaemonId } from './lease.ts';
 import { decimal, type EpochMs, integer, integerAs, nullable, row, text, textAs, timestamp } from './row.ts';
 
 /**
@@ -40,7 +41,7 @@ interface CopyProgress {
 }
 
 /** Since the sync was added. */
-interface Totals {
+export interface Totals {
   readonly inserted: number;
   readonly updated: number;
   readonly deleted: number;
@@ -64,11 +65,11 @@ export interface SyncState {
   readonly rowsBehind: number | null;
   readonly secondsBehind: number | null;
   readonly copy: CopyProgress | null;
-  readonly totals: Totals;
 }
 
 /** As stored, with the names. */
 export interface StoredSyncState extends SyncState {
+  readonly totals: Totals;
   readonly sync: string;
   readonly database: DatabaseName;
   readonly updatedAt: EpochMs;
@@ -77,19 +78,44 @@ export interface StoredSyncState extends SyncState {
 /**
  * All in one statement. A state that says the same as before is not written again, so an idle installation writes
  * nothing; what is written stays on its page (fillfactor) without touching an index.
+ *
+ * Those of syncs that another daemon has taken are passed over: they are out of date.
  */
-export const writeSyncStates = (db: Db, states: readonly SyncState[]): Promise<void> =>
+export const writeSyncStates = (
+  db: Db,
+  { daemon, states }: { readonly daemon: DaemonId; readonly states: readonly SyncState[] },
+): Promise<void> =>
   db.run(sql`
     insert into sync_state as known (
       sync, db, state, waiting_for, since, retry_at, error_code, error_message, error_hint,
       last_good_at, last_good_ms, last_bad_at, rows_behind, seconds_behind,
-      copy_tables_done, copy_tables_total, copy_bytes_done, inserted, updated, deleted, conflicts
+      copy_tables_done, copy_tables_total, copy_bytes_done
     )
     select n.sync, n.db, n.state, n.waiting_for, n.since, n.retry_at, n.error_code, n.error_message, n.error_hint,
            n.last_good_at, n.last_good_ms, n.last_bad_at, n.rows_behind, n.seconds_behind,
-           n.copy_tables_done, n.copy_tables_total, n.copy_bytes_done, n.inserted, n.updated, n.deleted, n.conflicts
+           n.copy_tables_done, n.copy_tables_total, n.copy_bytes_done
       from jsonb_populate_recordset(null::sync_state, ${JSON.stringify(states.map((state) => flat(state)))}::jsonb) n
+      join lease l on l.sync = n.sync and l.daemon = ${daemon}::uuid
         on conflict (sync, db) do update set ${overwrite}
+  `);
+
+/** What rounds have done, to be added to what is known. It is true whoever works on the sync now. */
+export interface Increase extends Totals {
+  readonly syncId: SyncId;
+  readonly databaseId: DatabaseId;
+}
+
+/** All in one statement; each place once. */
+export const addTotals = (db: Db, increases: readonly Increase[]): Promise<void> =>
+  db.run(sql`
+    update sync_state known
+       set inserted = known.inserted + more.inserted,
+           updated = known.updated + more.updated,
+           deleted = known.deleted + more.deleted,
+           conflicts = known.conflicts + more.conflicts
+      from jsonb_to_recordset(${JSON.stringify(increases)}::jsonb) as more (
+             "syncId" uuid, "databaseId" integer, inserted bigint, updated bigint, deleted bigint, conflicts bigint)
+     where known.sync = more."syncId" and known.db = more."databaseId"
   `);
 
 const stateColumns = [
@@ -108,10 +134,6 @@ const stateColumns = [
   'copy_tables_done',
   'copy_tables_total',
   'copy_bytes_done',
-  'inserted',
-  'updated',
-  'deleted',
-  'conflicts',
 ] as const;
 
 const listOf = (table: string): Sql => sql.join(stateColumns.map((column) => sql.id(table, column)));
@@ -142,10 +164,6 @@ const flat = (state: SyncState): Record<StateColumn, string | number | null> => 
   copy_tables_done: state.copy?.tablesDone ?? null,
   copy_tables_total: state.copy?.tablesTotal ?? null,
   copy_bytes_done: state.copy?.bytesDone ?? null,
-  inserted: state.totals.inserted,
-  updated: state.totals.updated,
-  deleted: state.totals.deleted,
-  conflicts: state.totals.conflicts,
 });
 
 const isoTime = (time: EpochMs | null): string | null =>

@@ -1,4 +1,7 @@
-/** Moves decided conflicts from the databases on which they were recorded to the conflict log of the control store. */
+/**
+ * Moves decided conflicts from the databases on which they were recorded to the conflict log of the control store. Each daemon
+ * those of its own syncs; two that move the same do no harm, for a record has an id and arrives once.
+ */
 import { appendConflicts } from '../control/conflict-log.ts';
 import type { ControlStore } from '../control/store.ts';
 import {

@@ -41,6 +41,8 @@ export interface DatabasesOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  /** What sessions are called at the server, so that they can be told from those of other daemons. */
+  readonly applicationName: string;
 }
 
 const probeFirstMs = 250;
@@ -117,7 +119,9 @@ export class Databases {
   }
 
   #begin(database: Database): Known {
-    const pool = createPool({ label: database.name, parameters: database.parameters, max: sessionsMax });
+    const { applicationName } = this.#options;
+    const { name: label, parameters } = database;
+    const pool = createPool({ label, parameters, applicationName, max: sessionsMax });
     return {
       database,
       pool,
@@ -176,7 +180,7 @@ export class Databases {
       if (!isReplicationError(error, 'interrupted') || use.signal.aborted) throw error;
       const session = await connect(database.parameters, {
         label: database.name,
-        applicationName: 'tahr',
+        applicationName: this.#options.applicationName,
       });
       return { session, discard: () => undefined, [Symbol.asyncDispose]: () => session.close() };
     }

@@ -48,7 +48,12 @@ export interface InspectOptions {
 export const inspectSync = async ({ sync, schema, signal }: InspectOptions): Promise<SyncInspection> => {
   // That a database is away is part of the result; a bug is not.
   const log = createLog({ level: 'error', destination: 'stderr' });
-  const databases = new Databases({ clock: systemClock, log, random: Math.random });
+  const databases = new Databases({
+    clock: systemClock,
+    log,
+    random: Math.random,
+    applicationName: 'tahr inspect',
+  });
   const leases = new LaneLeases(databases);
   const cutOff = (): void => leases.abort();
   signal.addEventListener('abort', cutOff);

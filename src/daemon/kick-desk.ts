@@ -1,6 +1,6 @@
 /**
- * Answers kicks. A kick is answered by rounds that began after it was seen, so it is never answered by one that was
- * under way when it was made. Kicks that a dead daemon has left are taken up again.
+ * Answers the kicks of the syncs that this daemon works on. A kick is answered by rounds that began after it was seen, so it
+ * is never answered by one that was under way when it was made. Kicks that another daemon has left are taken up again.
  */
 import {
   finishKicks,
@@ -12,15 +12,15 @@ import {
 } from '../control/kick.ts';
 import type { ControlStore } from '../control/store.ts';
 import type { SyncId } from '../model/topology.ts';
-import type { Db } from '../control/db.ts';
 import type { Log } from '../runtime/log.ts';
 import { inBackground } from './background.ts';
+import type { ControlWriter } from './control-writer.ts';
 
 export interface KickDeskOptions {
   readonly store: ControlStore;
-  /** Written now, or when the control store is back. */
-  readonly write: (work: (db: Db) => Promise<void>) => void;
-  readonly flush: () => Promise<void>;
+  readonly writer: Pick<ControlWriter, 'write' | 'flush'>;
+  /** The sync is worked on here. */
+  readonly isOurs: (sync: SyncId) => boolean;
   /** Rejects when the control store cannot say what there is to run. */
   readonly kick: (sync: SyncId) => Promise<KickOutcome>;
   readonly log: Log;
@@ -36,8 +36,9 @@ export class KickDesk {
 
   /** Takes up what is pending; returns before it is answered. */
   async look(): Promise<void> {
-    const { store, log } = this.#options;
-    const kicks = (await store.transaction(pendingKicks)).filter(({ id }) => !this.#atWork.has(id));
+    const { store, log, isOurs } = this.#options;
+    const pending = await store.transaction(pendingKicks);
+    const kicks = pending.filter(({ id, syncId }) => isOurs(syncId) && !this.#atWork.has(id));
     if (kicks.length === 0) return;
     for (const { id } of kicks) this.#atWork.add(id);
     try {
@@ -52,13 +53,16 @@ export class KickDesk {
   }
 
   async #answer(sync: SyncId, ids: readonly KickId[]): Promise<void> {
-    const { write, flush } = this.#options;
+    const { writer, isOurs } = this.#options;
     const outcome = await this.#kick(sync, ids);
-    write(async (db) => {
-      await finishKicks(db, ids, outcome);
-      this.#letGo(ids);
-    });
-    await flush();
+    // Whoever works on it now answers: what the rounds were cut off by is no answer.
+    if (!isOurs(sync)) return this.#letGo(ids);
+    writer.write(
+      sync,
+      (db) => finishKicks(db, ids, outcome),
+      () => this.#letGo(ids),
+    );
+    await writer.flush();
   }
 
   /** What could not be tried is taken up again by the next look. */

@@ -27,7 +27,7 @@ test('a bug beside the rounds is told, answers the kick, and leaves the lane at 
   const log = createLog({ level: 'debug', destination: new PassThrough().resume() });
   const board = new StatusBoard(systemClock);
   const around = { clock: systemClock, random: () => 0.5, log };
-  const databases = new Databases(around);
+  const databases = new Databases({ ...around, applicationName: 'test' });
   await databases.use([source.database, target.database]);
   const written = [target];
   const lane = new Lane({
@@ -41,6 +41,7 @@ test('a bug beside the rounds is told, answers the kick, and leaves the lane at 
     gate: new RoundGate(),
     report: new LaneReport({ ...around, syncId, written, unwatched: () => null, board }),
     reached: passOn,
+    mayWrite: () => true,
     onEnd: () => undefined,
     onCatalog: () => undefined,
     onPause: () => undefined,

@@ -42,6 +42,8 @@ export interface LaneOptions {
   readonly log: Log;
   readonly report: LaneReport;
   readonly reached: Reached;
+  /** See `RoundContext.mayWrite`. */
+  readonly mayWrite: () => boolean;
   readonly onEnd: (outcome: RoundOutcome, sync: SyncDefinition) => void;
   readonly onCatalog: CatalogsOptions['onRead'];
   /** The sync must not go on before a person has decided. */
@@ -169,7 +171,7 @@ export class Lane {
     sources: readonly Member[],
     present: readonly Member[],
   ): Promise<RoundOutcome> {
-    const { gate, report, schema, reached } = this.#options;
+    const { gate, report, schema, reached, mayWrite } = this.#options;
     const claim = { read: idsOf(sources), written: idsOf(present) };
     using place = await gate.enter(claim, this.#stopping.signal);
     if (place === null) throw interrupted();
@@ -189,6 +191,7 @@ export class Lane {
       memory: this.#memory,
       onProgress: (progress) => report.progress(progress),
       reached,
+      mayWrite,
     });
   }
 

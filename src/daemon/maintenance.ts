@@ -3,6 +3,11 @@
  * acknowledged, delta segments are rotated, and the deadline of capture is put off.
  *
  * A position is acknowledged as it was read from the database that was written, so never before it was durable there.
+ *
+ * Acknowledgements are for each sync by the daemon that holds its lease; to give one twice, or late, does no harm, for they only
+ * go forward. What concerns the whole source is for one daemon: the one that holds the first of the syncs that read it. Two that rotate at
+ * once would lose nothing either (what somebody may still read is never truncated), but capture that two begin again at
+ * once could make two gaps.
  */
 import { acknowledge } from '../connectors/postgres/consumer.ts';
 import { keepCapturing } from '../connectors/postgres/deadline.ts';
@@ -15,6 +20,7 @@ import {
   type Member,
   sources,
   type SyncDefinition,
+  type SyncId,
 } from '../model/topology.ts';
 import type { Sql } from '../pg/sql.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -24,6 +30,8 @@ import type { Databases } from './databases.ts';
 export interface MaintenanceOptions {
   readonly schema: string;
   readonly databases: Pick<Databases, 'borrow' | 'isUp'>;
+  /** The lease of the sync is ours. */
+  readonly isHeld: (sync: SyncId) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -38,13 +46,15 @@ export class Maintenance {
 
   /** One pass over all sources that can be reached. A failure on one does not keep the others waiting. */
   async run(syncs: readonly SyncDefinition[]): Promise<void> {
-    const { databases, log } = this.#options;
-    const positions = await this.#collect(syncs);
-    const all = new Map(syncs.flatMap(sources).map(({ database }) => [database.id, database]));
+    const { databases, isHeld, log } = this.#options;
+    const held = syncs.filter(({ id }) => isHeld(id));
+    const positions = await this.#collect(held);
+    const all = new Map(held.flatMap(sources).map(({ database }) => [database.id, database]));
     for (const source of all.values()) {
       if (!databases.isUp(source.id)) continue;
       try {
-        await this.#keep(source, positions.get(source.id) ?? []);
+        await this.#acknowledge(source, positions.get(source.id) ?? []);
+        if (isHeld(firstReader(syncs, source))) await this.#keep(source);
       } catch (error) {
         if (!isReplicationError(error)) throw error;
         log.warn('maintenance failed', { database: source.name, error });
@@ -83,11 +93,16 @@ export class Maintenance {
     }
   }
 
-  async #keep(source: Database, acknowledgements: readonly Sql[]): Promise<void> {
+  async #acknowledge(source: Database, acknowledgements: readonly Sql[]): Promise<void> {
+    if (acknowledgements.length === 0) return;
+    await using lease = await this.#options.databases.borrow(source.id);
+    await lease.session.script(...acknowledgements);
+  }
+
+  async #keep(source: Database): Promise<void> {
     const { databases, schema, clock, log } = this.#options;
     await using lease = await databases.borrow(source.id);
     const { session } = lease;
-    if (acknowledgements.length > 0) await session.script(...acknowledgements);
     const since = this.#switchedAt.get(source.id) ?? clock.now();
     const { switchedTo, truncatedCount, bytes } = await rotateSegments(session, {
       schema,
@@ -104,3 +119,10 @@ export class Maintenance {
     }
   }
 }
+
+/** The same for all daemons. */
+const firstReader = (syncs: readonly SyncDefinition[], source: Database): SyncId =>
+  syncs
+    .filter((sync) => sources(sync).some(({ database }) => database.id === source.id))
+    .map(({ id }) => id)
+    .reduce((first, id) => (id < first ? id : first));

@@ -15,7 +15,13 @@ export type NextStep =
   /** Not an expected failure. */
   | { readonly kind: 'bug'; readonly afterMs: number };
 
-const passing: ReadonlySet<ErrorCode> = new Set(['given_way', 'fenced', 'table_altered', 'interrupted']);
+const passing: ReadonlySet<ErrorCode> = new Set([
+  'given_way',
+  'fenced',
+  'lease_lost',
+  'table_altered',
+  'interrupted',
+]);
 const unreachable: ReadonlySet<ErrorCode> = new Set([
   'database_unreachable',
   'database_missing',

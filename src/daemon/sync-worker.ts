@@ -5,14 +5,15 @@
  * taken up by `adopt` with the next round.
  */
 import type { KickOutcome } from '../control/kick.ts';
-import { settleCopy } from '../control/sync.ts';
 import type { Db } from '../control/db.ts';
+import { settleCopy } from '../control/sync.ts';
 import {
   type DatabaseId,
   type Member,
   type RelationId,
   sources,
   type SyncDefinition,
+  type SyncId,
 } from '../model/topology.ts';
 import type { Reached } from '../replication/fault-point.ts';
 import type { RoundOutcome } from '../replication/round.ts';
@@ -20,6 +21,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { inBackground } from './background.ts';
 import { CatalogueWatch } from './catalogue-watch.ts';
+import type { ControlWriter } from './control-writer.ts';
 import type { Databases } from './databases.ts';
 import { asLastError } from './failure-report.ts';
 import { measureLags } from './lag-meter.ts';
@@ -43,8 +45,9 @@ export interface WorkerSurroundings {
   readonly random: () => number;
   readonly log: Log;
   readonly reached: Reached;
-  /** Written to the control store now or when it can be reached again. */
-  readonly write: (work: (db: Db) => Promise<void>) => void;
+  readonly writer: Pick<ControlWriter, 'write'>;
+  /** The lease of the sync has not ended, by the daemon's own clock. */
+  readonly isHeld: (sync: SyncId) => boolean;
   /** The sync must wait for a person. */
   readonly onPause: (sync: SyncDefinition) => void;
 }
@@ -75,7 +78,7 @@ export class SyncWorker {
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(definition: SyncDefinition, surroundings: WorkerSurroundings) {
-    const { clock, log, board, schema, databases, write } = surroundings;
+    const { clock, log, board, schema, databases, writer, isHeld } = surroundings;
     this.#definition = definition;
     this.#surroundings = surroundings;
     this.#lastClockAt = clock.now();
@@ -97,11 +100,13 @@ export class SyncWorker {
         report,
         log: syncLog,
         definition: () => this.#definition,
+        mayWrite: () => isHeld(definition.id),
         onEnd: (outcome, sync) => this.#noteOutcome(outcome, sync.copyGeneration),
         onCatalog: (database, catalog) => this.#catalogue.note(database, catalog),
         onPause: () => surroundings.onPause(this.#definition),
       });
     });
+    const write = (work: (db: Db) => Promise<void>): void => writer.write(definition.id, work);
     this.#publications = new PublicationWatch({ databases, write });
     this.#catalogue = new CatalogueWatch({
       schema,
@@ -144,15 +149,30 @@ export class SyncWorker {
 
   /** Rounds under way may end; those that take too long are cut off. */
   async stop(): Promise<void> {
-    const { clock, log } = this.#surroundings;
+    const { clock } = this.#surroundings;
+    const { signal } = this.#end();
+    await clock.sleep(graceMs, signal);
+    if (!signal.aborted) await this.#abort(signal);
+  }
+
+  /** Nothing is written any more from now on; returns when nothing runs any more. */
+  async cutOff(): Promise<void> {
+    const { signal } = this.#end();
+    await this.#abort(signal);
+  }
+
+  /** Begins no round any more; what is returned aborts when the last one has ended. */
+  #end(): AbortController {
     this.#stopping.abort();
     const ended = Promise.all([this.#running, ...this.#lanes.map((lane) => lane.stop())]);
     const isOver = new AbortController();
-    void inBackground('ending a sync', () => ended.finally(() => isOver.abort()), log);
-    await clock.sleep(graceMs, isOver.signal);
-    if (isOver.signal.aborted) return;
+    void inBackground('ending a sync', () => ended.finally(() => isOver.abort()), this.#surroundings.log);
+    return isOver;
+  }
+
+  async #abort(isOver: AbortSignal): Promise<void> {
     for (const lane of this.#lanes) lane.abort();
-    await clock.sleep(abortMs, isOver.signal);
+    await this.#surroundings.clock.sleep(abortMs, isOver);
   }
 
   /** A definition for which the same lanes serve. */
@@ -247,6 +267,6 @@ export class SyncWorker {
     if (!written.every((database) => this.#copied.has(database))) return;
     this.#settledGeneration = copyGeneration;
     const { id } = this.#definition;
-    this.#surroundings.write((db) => settleCopy(db, { id, copyGeneration }));
+    this.#surroundings.writer.write(id, (db) => settleCopy(db, { id, copyGeneration }));
   }
 }

@@ -11,6 +11,8 @@ export interface WatchersOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /** See `DatabasesOptions`. */
+  readonly applicationName: string;
   /** The connection of the watch was made or lost: a good moment to look whether the database is there. */
   readonly onState: (database: DatabaseId) => void;
   readonly onChange: (database: DatabaseId, tables: ReadonlySet<RelationId> | 'all') => void;
@@ -59,13 +61,12 @@ export class Watchers {
   }
 
   async #begin(database: Database): Promise<void> {
-    const { schema, clock, random, onChange } = this.#options;
+    const { schema, clock, random, onChange, applicationName } = this.#options;
     const watch = createWatch({
       schema,
       clock,
       random,
-      connect: () =>
-        connect(database.parameters, { label: database.name, applicationName: 'tahr watch', answerWithinMs }),
+      connect: () => connect(database.parameters, { label: database.name, applicationName, answerWithinMs }),
       onChange: (tables) => onChange(database.id, tables),
       onState: (state, error) => this.#enter(database, state, error),
     });

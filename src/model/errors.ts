@@ -66,8 +66,8 @@ export const errorCatalogue = {
   },
   daemon_already_running: {
     retry: 'never',
-    meaning: 'A daemon is already working on this control database.',
-    action: 'Use `tahr restart`, or stop the other one first; `tahr status` names its host.',
+    meaning: 'A daemon of this host is at work on this control database already.',
+    action: 'Use `tahr restart`. To have a second one on this host, use `tahr run`.',
   },
   sync_not_active: {
     retry: 'manual',
@@ -234,7 +234,15 @@ export const errorCatalogue = {
     retry: 'backoff',
     meaning:
       'Another worker has moved the position of this database in the meantime; this round was rolled back.',
-    action: 'Nothing, unless it repeats: then two daemons work on one installation.',
+    action:
+      'Nothing, unless it repeats: then something works on these databases that no lease keeps out, such as a daemon with a copy of the control database.',
+  },
+  lease_lost: {
+    retry: 'backoff',
+    meaning:
+      'The daemon has not reached the control database for so long that another one may have taken the sync, so it writes nothing more.',
+    action:
+      'Nothing: it goes on, here or elsewhere. If it repeats, look at the control database and the way to it.',
   },
   table_altered: {
     retry: 'backoff',

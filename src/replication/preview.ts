@@ -37,7 +37,7 @@ import {
 import { settleAll } from './settle.ts';
 
 /** `memory` is left out: what a lane knows must not come from a round that was not run. */
-export type PreviewContext = Omit<RoundContext, 'memory' | 'onProgress' | 'reached'>;
+export type PreviewContext = Omit<RoundContext, 'memory' | 'onProgress' | 'reached' | 'mayWrite'>;
 
 type RowCounts = Omit<StagedCounts, 'source'>;
 
@@ -67,7 +67,13 @@ export interface DatabasePreview {
  * @throws what the round would fail with as a whole; `table_altered` when a table was altered under the look
  */
 export const previewRound = async (surroundings: PreviewContext): Promise<DatabasePreview[]> => {
-  const context = { ...surroundings, memory: emptyMemory(), onProgress: () => undefined, reached: passOn };
+  const context = {
+    ...surroundings,
+    memory: emptyMemory(),
+    onProgress: () => undefined,
+    reached: passOn,
+    mayWrite: () => false,
+  };
   await using leases = new AsyncDisposableStack();
   const sources = await openSources(context, leases);
   const copies = await copiesDue(context, sources);

@@ -32,6 +32,8 @@ export interface RoundContext {
   readonly memory: RoundMemory;
   readonly onProgress: (progress: Progress) => void;
   readonly reached: Reached;
+  /** False when another worker may have begun in the meantime. Asked before the fence, and last before each commit. */
+  readonly mayWrite: () => boolean;
 }
 
 export interface Progress {

@@ -4,6 +4,8 @@ import { setTimeout as timeout } from 'node:timers/promises';
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
+  /** Milliseconds of a clock that nobody sets: only differences mean something. It may stand while the machine sleeps. */
+  elapsed(): number;
   /** Returns after the time, or at once when the signal aborts: the caller looks at the signal. */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
@@ -13,6 +15,7 @@ const longestTimerMs = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   async sleep(durationMs, signal) {
     try {
       await timeout(Math.min(durationMs, longestTimerMs), undefined, signal === undefined ? {} : { signal });

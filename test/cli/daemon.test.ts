@@ -8,10 +8,11 @@ import { createInstallation, type Installation, settings } from './tahr.ts';
 
 interface Status {
   readonly isHealthy: boolean;
-  readonly daemon: { pid: number } | null;
+  readonly daemons: readonly { pid: number; syncCount: number }[];
   readonly syncs: readonly {
     name: string;
     state: string;
+    daemon: { pid: number } | null;
     databases: readonly { name: string; state: string | null; lastError: unknown }[];
   }[];
 }
@@ -66,7 +67,7 @@ test('start waits until the daemon is at work, and status finds it healthy', asy
 test('a second start is refused', async () => {
   const run = await installation.tahr('start');
   expect(run.code).toBe(1);
-  expect(run.stderr).toMatch(/A daemon is running already: process \d+ on /);
+  expect(run.stderr).toMatch(/A daemon is running on this host already: process \d+\./);
 });
 
 test('a kick that waits ends when the rows are there', async () => {
@@ -109,12 +110,33 @@ test('pause is taken up by the running daemon, and seen in status', async () => 
   await expect.poll(async () => (await readStatus()).syncs[0]?.state, { timeout: 20_000 }).toBe('idle');
 });
 
-test('stop waits until the daemon has ended', async () => {
-  expect(await installation.ok('stop')).toMatch(/^The daemon has stopped \(process \d+ on /);
+test('a start after a daemon was killed is not refused, and status tells who has the sync', async () => {
+  const [killed] = (await readStatus()).daemons;
+  process.kill(killed?.pid ?? 0, 'SIGKILL');
+  await installation.ok('start');
+  await expect
+    .poll(async () => (await readStatus()).syncs[0]?.daemon?.pid ?? killed?.pid, { timeout: 30_000 })
+    .not.toBe(killed?.pid);
+  await expect.poll(async () => (await readStatus()).daemons.length, { timeout: 20_000 }).toBe(1);
+  expect(await installation.ok('status', 'shop')).toMatch(/^Daemon +: process \d+ on /mu);
+});
+
+test('a second daemon joins by run, status lists both, and stop ends both', async () => {
+  const running = installation.tahr('run');
+  await expect.poll(async () => (await readStatus()).daemons.length, { timeout: 20_000 }).toBe(2);
+  const counts = (await readStatus()).daemons.map(({ syncCount }) => syncCount);
+  expect(counts, 'one sync cannot be shared').toEqual([1, 0]);
+  const { stdout } = await installation.tahr('status');
+  expect(stdout.match(/^Daemon: running for .*, process \d+ on .*, [01] syncs?$/gmu)).toHaveLength(2);
+  expect(stdout).toMatch(/^ shop .* process \d+ on /mu);
+  expect((await installation.ok('stop')).match(/^The daemon has stopped \(process \d+ on /gmu)).toHaveLength(
+    2,
+  );
+  expect(await running).toMatchObject({ code: 0 });
   expect(await readStatus()).toMatchObject({
     isHealthy: false,
-    daemon: null,
-    syncs: [{ state: 'no daemon' }],
+    daemons: [],
+    syncs: [{ state: 'no daemon', daemon: null }],
   });
 });
 
@@ -129,10 +151,12 @@ test('a start that cannot write its log says so', async () => {
 test('a start whose daemon dies shows the end of the log', async () => {
   await using session = await installation.control.session();
   await session.script(
-    sql`select pg_advisory_lock(${0x54414852}, 'tahr_control.daemon'::regclass::oid::integer)`,
+    sql.verbatim(`create function tahr_control.refuse() returns trigger language plpgsql as
+      $$ begin raise exception 'no daemons here' using errcode = '42501'; end $$;
+      create trigger refuse before insert on tahr_control.daemon for each row execute function tahr_control.refuse()`),
   );
   const run = await installation.tahr('start');
   expect(run.code).toBe(1);
   expect(run.stderr).toContain('The daemon ended before it came to work. The end of its log:');
-  expect(run.stderr).toContain('Another daemon');
+  expect(run.stderr).toContain('no daemons here');
 });

@@ -69,9 +69,15 @@ test('what a target has durably applied is acknowledged on its source', async ()
   await shop.equal();
   await daemon.stop();
   const log = createLog({ level: 'error', destination: new PassThrough() });
-  const databases = new Databases({ clock: systemClock, log, random: Math.random });
+  const databases = new Databases({
+    clock: systemClock,
+    log,
+    random: Math.random,
+    applicationName: 'test',
+  });
   await databases.use(shop.sync.members.map(({ database }) => database));
-  await new Maintenance({ schema: 'tahr', databases, clock: systemClock, log }).run([shop.sync]);
+  const isHeld = (): boolean => true;
+  await new Maintenance({ schema: 'tahr', databases, isHeld, clock: systemClock, log }).run([shop.sync]);
   await databases.use([]);
   const [position] = await readPositions(await shop.database('B').session(), 'tahr', shop.sync.id);
   const source = await shop.database('A').session();

@@ -2,7 +2,8 @@
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, vi } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
-import { findDaemon, unregisterDaemon } from '../../src/control/daemon.ts';
+import { listDaemons, unregisterDaemon } from '../../src/control/daemon.ts';
+import { readLeases } from '../../src/control/lease.ts';
 import { addDatabase } from '../../src/control/database.ts';
 import { addDbGroup } from '../../src/control/dbgroup.ts';
 import { installControl } from '../../src/control/install.ts';
@@ -124,10 +125,13 @@ export class TestInstallation {
     );
   }
 
-  /** A killed daemon cannot give its place back; the next one would wait until it is taken for dead. */
+  /** A killed daemon cannot give its leases back; the next one would wait until they expire. */
   async forgetDaemons(): Promise<void> {
-    const found = await this.store.transaction(findDaemon);
-    if (found !== null) await this.store.transaction((db) => unregisterDaemon(db, found.id));
+    await this.store.transaction(async (db) => {
+      const listed = (await listDaemons(db)).map(({ id }) => id);
+      const leased = (await readLeases(db)).flatMap(({ holder, predecessor }) => holder ?? predecessor ?? []);
+      for (const id of [...listed, ...leased]) await unregisterDaemon(db, id);
+    });
   }
 
   startDaemon(reached: Reached = passOn): RunningDaemon {

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
-import { requestDaemonStop, findDaemon } from '../../src/control/daemon.ts';
+import { listDaemons, requestDaemonStop } from '../../src/control/daemon.ts';
 import { updateDatabase } from '../../src/control/database.ts';
 import { getInstallation } from '../../src/control/installation.ts';
 import { rememberRelations } from '../../src/control/relation.ts';
@@ -9,7 +10,7 @@ import { updateSync } from '../../src/control/sync.ts';
 import type { DatabaseName } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { createDatabase } from '../support/databases.ts';
-import { createInstallation, install } from './installation.ts';
+import { createInstallation, install, type TestInstallation } from './installation.ts';
 
 const items = 'create table items (id int primary key, name text); create table others (id int primary key)';
 const oneWay = { roles: { A: 'source', B: 'target' }, schema: items, tables: ['items'] } as const;
@@ -81,10 +82,11 @@ test('a stop ends the daemon after the round, and nobody is registered any more'
   const shop = await createInstallation(oneWay);
   const daemon = shop.startDaemon();
   await shop.eventually('B', { state: 'idle' });
-  expect(await shop.store.transaction(findDaemon)).toMatchObject({ pid: process.pid });
-  await shop.store.transaction(requestDaemonStop);
+  const [listed, ...others] = await shop.store.transaction(listDaemons);
+  expect([listed, others]).toMatchObject([{ pid: process.pid }, []]);
+  await shop.store.transaction((db) => requestDaemonStop(db, listed === undefined ? [] : [listed.id]));
   await daemon.ended;
-  expect(await shop.store.transaction(findDaemon)).toBeNull();
+  expect(await shop.store.transaction(listDaemons)).toEqual([]);
 });
 
 test('a round that cannot end is cut off by a stop, and rolled back', async () => {
@@ -103,7 +105,7 @@ test('a round that cannot end is cut off by a stop, and rolled back', async () =
   expect(Date.now() - started).toBeLessThan(6_000);
   // The server notices that nobody is there any more when the statement ends; here it is told.
   await blocker.script(
-    sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tahr' and datname = current_database()`,
+    sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tahr %' and datname = current_database()`,
     sql`alter table public.items disable trigger hang`,
   );
   expect(await shop.rows('B', 'items')).toEqual([]);
@@ -111,40 +113,59 @@ test('a round that cannot end is cut off by a stop, and rolled back', async () =
   await shop.equal();
 });
 
-test('a second daemon is refused, and the first goes on', async () => {
+test('a short absence of the control database is not noticed, and what was done is told afterwards', async () => {
   const shop = await createInstallation(oneWay);
   shop.startDaemon();
   await shop.eventually('B', { state: 'idle' });
-  await expect(shop.startDaemon().ended).rejects.toMatchObject({ code: 'daemon_already_running' });
+  const back = await takeControlAway(shop);
   await shop.run('A', `insert into items values (1, 'one')`);
   await shop.equal();
-});
-
-test('replication goes on while the control database is away, and its state is told afterwards', async () => {
-  const shop = await createInstallation(oneWay);
-  shop.startDaemon();
-  await shop.eventually('B', { state: 'idle' });
-  const administrator = await (await createDatabase('administrator')).session();
-  const { name } = shop.control;
-  await administrator.script(sql`alter database ${sql.id(name)} with allow_connections false`);
-  await administrator.query(
-    sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`,
-  );
-  await shop.run('A', `insert into items values (1, 'one')`);
-  await shop.equal();
-  await administrator.script(sql`alter database ${sql.id(name)} with allow_connections true`);
+  await back();
   await vi.waitFor(async () => expect((await shop.state('B')).totals.inserted).toBe(1), { timeout: 20_000 });
   expect(await shop.kick(20_000)).toEqual({ result: 'done' });
 });
 
+/** Seen to fail: with `isHeld` in lease-keeper.ts always true the row arrives while the lease is long over. */
+test('without the control database for longer than a lease a daemon writes nothing, and goes on by itself', async () => {
+  const shop = await createInstallation(oneWay);
+  const daemon = shop.startDaemon();
+  await shop.eventually('B', { state: 'idle' });
+  const back = await takeControlAway(shop);
+  await vi.waitFor(() => expect(daemon.log()).toContain('leases have ended'), { timeout: 20_000 });
+  await shop.run('A', `insert into items values (1, 'one')`);
+  await sleep(2_000);
+  expect(await shop.rows('B', 'items')).toEqual([]);
+  await back();
+  await shop.equal(20_000);
+  await shop.eventually('B', {
+    state: 'idle',
+    waitingFor: null,
+    totals: { inserted: 1, updated: 0, deleted: 0, conflicts: 0 },
+  });
+  expect(await shop.kick(20_000)).toEqual({ result: 'done' });
+}, 90_000);
+
 test('a daemon that starts while the control database is away waits for it', async () => {
   const shop = await createInstallation(oneWay);
-  const administrator = await (await createDatabase('administrator')).session();
-  const { name } = shop.control;
-  await administrator.script(sql`alter database ${sql.id(name)} with allow_connections false`);
+  const back = await takeControlAway(shop);
   const daemon = shop.startDaemon();
   await vi.waitFor(() => expect(daemon.log()).toContain('waiting for the control database'), 10_000);
-  await administrator.script(sql`alter database ${sql.id(name)} with allow_connections true`);
+  await back();
   await shop.run('A', `insert into items values (1, 'one')`);
   await shop.equal(20_000);
 });
+
+/** Nobody can connect any more, and whoever is connected is thrown out. @returns what brings it back */
+const takeControlAway = async (shop: TestInstallation): Promise<() => Promise<void>> => {
+  const administrator = await (await createDatabase('administrator')).session();
+  const { name } = shop.control;
+  const allow = async (isAllowed: boolean): Promise<void> => {
+    const word = sql.verbatim(String(isAllowed));
+    await administrator.script(sql`alter database ${sql.id(name)} with allow_connections ${word}`);
+  };
+  await allow(false);
+  await administrator.query(
+    sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`,
+  );
+  return () => allow(true);
+};

@@ -1,5 +1,4 @@
 /** The daemon as a process of its own: signals and exit codes. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -7,9 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { addDatabase } from '../../src/control/database.ts';
 import { setDbGroupMembers } from '../../src/control/dbgroup.ts';
-import { findDaemon } from '../../src/control/daemon.ts';
+import { listDaemons } from '../../src/control/daemon.ts';
 import { readSyncStates } from '../../src/control/sync-state.ts';
 import { sql } from '../../src/pg/sql.ts';
+import { end, startProcess } from './daemon-process.ts';
 import { createInstallation, type TestInstallation } from './installation.ts';
 
 const oneWay = {
@@ -17,17 +17,6 @@ const oneWay = {
   schema: 'create table items (id int primary key, name text)',
   tables: ['items'],
 } as const;
-
-const startProcess = (shop: TestInstallation): ChildProcess => {
-  const { host, port, user, dbname } = shop.control.parameters;
-  const child = spawn(process.execPath, ['bin/tahr.js', 'run', '--log-level', 'debug'], {
-    cwd: `${import.meta.dirname}/../..`,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, TAHR_CONTROL: `host=${host} port=${port} user=${user} dbname=${dbname}` },
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  return child;
-};
 
 /** Makes every round on B last for a minute. */
 const hang = async (shop: TestInstallation): Promise<void> => {
@@ -40,22 +29,12 @@ const hang = async (shop: TestInstallation): Promise<void> => {
   await shop.run('A', `insert into items values (1, 'one')`);
 };
 
-const end = async (
-  child: ChildProcess,
-  signal: NodeJS.Signals,
-): Promise<{ code: number | null; ms: number }> => {
-  const started = Date.now();
-  child.kill(signal);
-  const [code] = (await once(child, 'exit')) as [number | null];
-  return { code, ms: Date.now() - started };
-};
-
 test('SIGTERM ends an idle daemon at once with exit code 0', async () => {
   const shop = await createInstallation(oneWay);
   const child = startProcess(shop);
   await shop.eventually('B', { state: 'idle' }, 20_000);
   expect(await end(child, 'SIGTERM')).toMatchObject({ code: 0 });
-  expect(await shop.store.transaction(findDaemon)).toBeNull();
+  expect(await shop.store.transaction(listDaemons)).toEqual([]);
 });
 
 test('SIGTERM cuts off a round that cannot end, within seconds', async () => {

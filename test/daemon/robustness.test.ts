@@ -26,8 +26,11 @@ test('a kick that could not be tried while the control database was away is take
   const desk = new KickDesk({
     store,
     log: createLog({ level: 'error', destination: 'stderr' }),
-    write: (work) => void store.transaction(work),
-    flush: () => Promise.resolve(),
+    writer: {
+      write: (_sync, work, atLast) => void store.transaction(work).then(atLast),
+      flush: () => Promise.resolve(),
+    },
+    isOurs: () => true,
     kick: async () => {
       attempts += 1;
       if (attempts === 1)
@@ -51,7 +54,7 @@ test('that a copy has been made everywhere is handed to the control store once, 
     random: Math.random,
     log: createLog({ level: 'error', destination: 'stderr' }),
   };
-  const databases = new Databases(around);
+  const databases = new Databases({ ...around, applicationName: 'test' });
   await databases.use(shop.sync.members.map(({ database }) => database));
   let written = 0;
   const worker = new SyncWorker(shop.sync, {
@@ -63,9 +66,12 @@ test('that a copy has been made everywhere is handed to the control store once, 
     reached: passOn,
     board: new StatusBoard(systemClock),
     // The control store is away: what it is told stays with whoever keeps it until then.
-    write: () => {
-      written += 1;
+    writer: {
+      write: () => {
+        written += 1;
+      },
     },
+    isHeld: () => true,
     onPause: () => undefined,
   });
   worker.start();

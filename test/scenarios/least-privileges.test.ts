@@ -2,13 +2,15 @@
  * Replication by an ordinary role that holds what docs/privileges.md grants and nothing else. The SQL is taken out of
  * that page, so what the page says is what is tried. What PUBLIC may do by default is taken away first.
  */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCaptured } from '../../src/connectors/postgres/captured.ts';
-import { registerDaemon } from '../../src/control/daemon.ts';
+import { heartbeat } from '../../src/control/daemon.ts';
+import { type DaemonId, takeLeases } from '../../src/control/lease.ts';
 import { installControl } from '../../src/control/install.ts';
 import { openControlStore } from '../../src/control/store.ts';
-import type { RelationId } from '../../src/model/topology.ts';
+import type { RelationId, SyncId } from '../../src/model/topology.ts';
 import { connect } from '../../src/pg/conninfo.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { type Server, startServer } from '../../tools/embedded-postgres.ts';
@@ -201,8 +203,11 @@ describe.each([13, 18])('on PostgreSQL %i', (major) => {
       await installControl(session, { schema: 'tahr' });
       await using store = await openControlStore({ connect: open, schema: 'tahr' });
       await store.listen(() => undefined);
-      const facts = { host: 'here', pid: 1, version: '0', logDestination: 'stderr' };
-      expect(await store.transaction((db) => registerDaemon(db, facts))).not.toBe('');
+      const id = randomUUID() as DaemonId;
+      const self = { id, host: 'here', pid: 1, version: '0', logDestination: 'stderr' };
+      expect(await store.transaction((db) => heartbeat(db, self))).toEqual({ isStopRequested: false });
+      const syncs = [randomUUID() as SyncId];
+      expect(await store.transaction((db) => takeLeases(db, { daemon: id, syncs }))).toEqual(syncs);
       await database[Symbol.asyncDispose]();
     },
   );

@@ -84,10 +84,15 @@ const maintenanceOf = async (gang: Gang): Promise<() => Promise<void>> => {
   let minutes = 0;
   const clock: Clock = { ...systemClock, now: () => minutes * 61_000 };
   const log = createLog({ level: 'error', destination: new PassThrough() });
-  const databases = new Databases({ clock: systemClock, log, random: Math.random });
+  const databases = new Databases({
+    clock: systemClock,
+    log,
+    random: Math.random,
+    applicationName: 'test',
+  });
   await databases.use(gang.sync.members.map(({ database }) => database));
   onTestFinished(() => databases.use([]));
-  const maintenance = new Maintenance({ schema: 'tahr', databases, clock, log });
+  const maintenance = new Maintenance({ schema: 'tahr', databases, isHeld: () => true, clock, log });
   return async () => {
     minutes += 1;
     await maintenance.run([gang.sync]);

@@ -101,3 +101,25 @@ describe('a worker that was overtaken', () => {
     expect(await gang.rows('B', 'orders')).toEqual([`(1,"change ${steps}")`]);
   });
 });
+
+describe('a worker whose lease has ended', () => {
+  it.each(['loaded', 'rows_applied', 'committing'] as const)(
+    'when it has come to %s commits nothing',
+    async (reached) => {
+      await using gang = await createGang({
+        roles: { A: 'source', B: 'source', C: 'target' },
+        schema,
+        tables: ['orders'],
+      });
+      await gang.settle();
+      await gang.run('A', put('A'));
+      gang.at(async (point) => {
+        if (point === reached) gang.loseLease();
+      });
+      const lost = { kind: 'bad', error: { code: 'lease_lost' } };
+      expect(await gang.round()).toMatchObject({ B: lost });
+      expect(await gang.round('C')).toMatchObject({ C: lost });
+      for (const name of ['B', 'C']) expect(await gang.rows(name, 'orders')).toEqual([]);
+    },
+  );
+});

@@ -37,6 +37,8 @@ export interface Gang
   delay(ms: number): void;
   /** From now on told of every hand-over of a round. */
   at(reached: Reached): void;
+  /** From now on the lease of the sync is somebody else's. */
+  loseLease(): void;
   /** As after a restart: with new connections, and nothing known of positions. */
   reconnect(): Promise<void>;
   /** With new connections, and nobody has noticed that the old ones broke. */
@@ -97,6 +99,9 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     },
     at(reached) {
       rounds.reached = reached;
+    },
+    loseLease() {
+      rounds.mayWrite = () => false;
     },
     async reconnect() {
       rounds.forget();

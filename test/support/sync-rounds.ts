@@ -20,6 +20,8 @@ export interface SyncRounds {
   keepsCatalogs: boolean;
   /** May be set: rounds go on with another definition, and nothing is installed. */
   sync: SyncDefinition;
+  /** May be set: see `RoundContext.mayWrite`. */
+  mayWrite: () => boolean;
   /** Installs the sync as it is now. */
   install(): Promise<void>;
   /** One round that writes these databases (all of the sync's sources when left out). */
@@ -77,6 +79,7 @@ export const createSyncRounds = (
     delayMs: 0,
     reached: passOn,
     keepsCatalogs: false,
+    mayWrite: () => true,
     async install() {
       catalogs.clear();
       await installSync({
@@ -98,7 +101,14 @@ export const createSyncRounds = (
         return site.borrow(id);
       };
       const around = surroundings(present, written);
-      const context = { ...around, borrow, memory, onProgress: () => undefined, reached: rounds.reached };
+      const context = {
+        ...around,
+        borrow,
+        memory,
+        onProgress: () => undefined,
+        reached: rounds.reached,
+        mayWrite: () => rounds.mayWrite(),
+      };
       const outcome = await runRound(context).catch((error: unknown) => {
         catalogs.clear();
         throw error;

@@ -1,5 +1,5 @@
-/** `activate`, `deactivate`, `pause`, `resume`: wishes in the control store, which the daemon takes up. */
-import { findDaemon } from '../../control/daemon.ts';
+/** `activate`, `deactivate`, `pause`, `resume`: wishes in the control store, which the daemons take up. */
+import { listDaemons } from '../../control/daemon.ts';
 import type { Db } from '../../control/db.ts';
 import { updateSync } from '../../control/sync.ts';
 import { ReplicationError } from '../../model/errors.ts';
@@ -85,5 +85,5 @@ export const resume = setPause(false, {
 });
 
 const sayWithoutDaemon = async (db: Db, say: Say): Promise<void> => {
-  if ((await findDaemon(db)) === null) say('No daemon is running: this takes effect with `tahr start`.');
+  if ((await listDaemons(db)).length === 0) say('No daemon is running: this takes effect with `tahr start`.');
 };

@@ -1,5 +1,5 @@
 /** `kick`: run syncs now, and wait for them if a number says how long. */
-import { findDaemon } from '../../control/daemon.ts';
+import { listDaemons } from '../../control/daemon.ts';
 import type { Db } from '../../control/db.ts';
 import { type KickId, requestKick } from '../../control/kick.ts';
 import { ReplicationError } from '../../model/errors.ts';
@@ -50,7 +50,7 @@ interface KickedSync {
 const request = async (db: Db, words: readonly string[]): Promise<KickedSync[]> => {
   const syncs = await selectSyncs(db, words);
   syncs.forEach(assertCanRun);
-  if ((await findDaemon(db)) === null) {
+  if ((await listDaemons(db)).length === 0) {
     throw new ReplicationError('daemon_not_running', {
       message: 'Nothing was kicked: no daemon is running on this control database.',
     });

@@ -1,6 +1,7 @@
 /** `status`: is everything well, and if not, why. */
-import { findDaemon } from '../../control/daemon.ts';
+import { listDaemons } from '../../control/daemon.ts';
 import type { Db } from '../../control/db.ts';
+import { readLeases } from '../../control/lease.ts';
 import { listNotices } from '../../control/notice.ts';
 import { lastRounds } from '../../control/round.ts';
 import { readSyncStates } from '../../control/sync-state.ts';
@@ -12,7 +13,7 @@ import type { Context } from '../context.ts';
 import { detailsText } from '../status/details.ts';
 import { reportJson } from '../status/json.ts';
 import { buildReport, type StatusFacts, type StatusReport } from '../status/report.ts';
-import { daemonLine, overviewText, type View } from '../status/text.ts';
+import { daemonLines, overviewText, type View } from '../status/text.ts';
 import { selectSyncs } from '../sync-selection.ts';
 
 const roundsShown = 5;
@@ -46,7 +47,8 @@ const readFacts = async (
     for (const { id } of syncs) rounds.push(...(await lastRounds(db, { syncId: id, limit: roundsShown })));
   return {
     now: Date.now(),
-    daemon: await findDaemon(db),
+    daemons: await listDaemons(db),
+    leases: await readLeases(db),
     syncs,
     states: await readSyncStates(db),
     notices: await listNotices(db),
@@ -56,8 +58,8 @@ const readFacts = async (
 
 const print = ({ out }: Context, report: StatusReport, isDetailed: boolean): void => {
   const view: View = { out, now: Date.now() };
-  if (report.syncs.length === 0) out.print(`${daemonLine(report, view)}\nNo syncs have been created yet.`);
+  if (report.syncs.length === 0) out.print(`${daemonLines(report, view)}\nNo syncs have been created yet.`);
   else if (isDetailed)
-    out.print([daemonLine(report, view), ...report.syncs.map((sync) => detailsText(sync, view))].join('\n'));
+    out.print([daemonLines(report, view), ...report.syncs.map((sync) => detailsText(sync, view))].join('\n'));
   else out.print(overviewText(report, view));
 };

@@ -3,7 +3,17 @@ import { formatRelation } from '../../model/topology.ts';
 import { formatCount, formatDuration } from '../amounts.ts';
 import { factLines, textTable } from '../text-table.ts';
 import type { DatabaseReport, KnownState, SyncReport } from './report.ts';
-import { age, behind, changes, paintCondition, syncCondition, time, type View, workLines } from './text.ts';
+import {
+  age,
+  behind,
+  changes,
+  daemonName,
+  paintCondition,
+  syncCondition,
+  time,
+  type View,
+  workLines,
+} from './text.ts';
 
 const rule = '='.repeat(70);
 
@@ -30,6 +40,7 @@ const facts = (report: SyncReport, view: View): [string, string | null][] => {
   return [
     ['Sync name', sync.name],
     ['Current state', syncCondition(report, view)],
+    ['Daemon', daemonName(report)],
     ['Last good', `${time(report.lastGoodAt, view)}${ran}`],
     ['Last bad', time(report.lastBadAt, view)],
     ['Rows inserted/updated/deleted', changes(report.totals)],

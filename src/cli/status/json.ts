@@ -1,25 +1,35 @@
 /** `status` for programs: the words are those of the text, times are ISO 8601. Pure. */
 import type { StoredRound } from '../../control/round.ts';
-import type { DatabaseReport, StatusReport, SyncReport } from './report.ts';
+import type { DaemonReport, DatabaseReport, StatusReport, SyncReport } from './report.ts';
 
-export const reportJson = ({ daemon, isHealthy, syncs }: StatusReport) => ({
+export const reportJson = ({ daemons, isHealthy, syncs }: StatusReport) => ({
   isHealthy,
-  daemon:
-    daemon === null
-      ? null
-      : {
-          host: daemon.host,
-          pid: daemon.pid,
-          version: daemon.version,
-          log: daemon.logDestination,
-          startedAt: iso(daemon.startedAt),
-          isStopRequested: daemon.isStopRequested,
-        },
+  daemons: daemons.map(daemonJson),
   syncs: syncs.map(syncJson),
 });
 
-const syncJson = ({ sync, condition, databases, lastGoodAt, lastBadAt, rounds, ...report }: SyncReport) => ({
+const daemonJson = (daemon: DaemonReport) => ({
+  host: daemon.host,
+  pid: daemon.pid,
+  version: daemon.version,
+  log: daemon.logDestination,
+  startedAt: iso(daemon.startedAt),
+  isStopRequested: daemon.isStopRequested,
+  syncCount: daemon.syncCount,
+});
+
+const syncJson = ({
+  sync,
+  daemon,
+  condition,
+  databases,
+  lastGoodAt,
+  lastBadAt,
+  rounds,
+  ...report
+}: SyncReport) => ({
   name: sync.name,
+  daemon: daemon === null ? null : { host: daemon.host, pid: daemon.pid },
   state: condition,
   status: sync.status,
   isPaused: sync.isPaused,

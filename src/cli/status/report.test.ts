@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { DaemonFacts } from '../../control/daemon.ts';
+import type { DaemonId, LeaseFacts } from '../../control/lease.ts';
 import type { StoredSyncState, WorkState } from '../../control/sync-state.ts';
 import type { SyncDefinition } from '../../model/topology.ts';
 import { buildReport, type StatusReport } from './report.ts';
@@ -10,7 +11,7 @@ import { overviewText } from './text.ts';
 const now = 1_000_000;
 
 const daemon: DaemonFacts = {
-  id: 'd',
+  id: 'd' as DaemonId,
   host: 'h',
   pid: 7,
   version: '1',
@@ -72,11 +73,12 @@ const state = (
 
 const report = (
   states: readonly StoredSyncState[],
-  given: { sync?: SyncDefinition; daemon?: DaemonFacts | null } = {},
+  given: { sync?: SyncDefinition; daemons?: readonly DaemonFacts[]; holder?: DaemonId | null } = {},
 ): StatusReport =>
   buildReport({
     now,
-    daemon: given.daemon === undefined ? daemon : given.daemon,
+    daemons: given.daemons ?? [daemon],
+    leases: [{ syncId: 's', holder: given.holder === undefined ? daemon.id : given.holder } as LeaseFacts],
     syncs: [given.sync ?? sync()],
     states,
     notices: [],
@@ -106,7 +108,7 @@ test('a round that runs after a failure is not healthy yet', () => {
 });
 
 test('without a daemon nothing that it wrote is believed', () => {
-  const { syncs, isHealthy } = report([state(2, 'idle')], { daemon: null });
+  const { syncs, isHealthy } = report([state(2, 'idle')], { daemons: [] });
   expect(syncs[0]).toMatchObject({ condition: 'no daemon', isHealthy: false });
   expect(isHealthy).toBe(false);
 });
@@ -121,6 +123,28 @@ test('an inactive or paused sync is healthy, whatever it did before', () => {
     isHealthy: true,
     syncs: [{ condition: 'paused' }],
   });
+});
+
+test('a sync that no daemon has taken yet is starting, whatever the one before has left', () => {
+  const told = report([state(2, 'retrying', { lastError: failed, rowsBehind: 7 })], { holder: null });
+  expect(told.syncs[0]).toMatchObject({ condition: 'starting', daemon: null, rowsBehind: null });
+  expect(overviewText(told, view)).toMatch(/^Daemon: running for 1m, process 7 on h, 0 syncs$/mu);
+});
+
+test('of several daemons it is told who works on what', () => {
+  const second = { ...daemon, id: 'e' as DaemonId, pid: 8, host: 'g', isStopRequested: true };
+  const told = report([state(2, 'idle')], { daemons: [daemon, second], holder: second.id });
+  expect(reportJson(told)).toMatchObject({
+    daemons: [
+      { pid: 7, syncCount: 0 },
+      { pid: 8, syncCount: 1 },
+    ],
+    syncs: [{ name: 'shop', daemon: { host: 'g', pid: 8 } }],
+  });
+  const text = overviewText(told, view);
+  expect(text).toContain('process 7 on h, 0 syncs\n');
+  expect(text).toContain('process 8 on g, 1 sync, asked to stop\n');
+  expect(text).toMatch(/^ shop .*\| process 8 on g *$/mu);
 });
 
 test('a sync of which the daemon has said nothing yet is starting', () => {
@@ -141,7 +165,7 @@ test('the overview tells what is waited for, since when, and when it is tried ag
     ]),
     view,
   );
-  expect(text).toContain('Daemon: running for 1m, process 7 on h');
+  expect(text).toContain('Daemon: running for 1m, process 7 on h, 1 sync');
   expect(text).toContain('12 rows, 3.4s');
   expect(text).toMatch(/A: copying since \S+ \(5\.0s\): 1 of 3 tables, 12\.3 MB/);
   expect(text).toMatch(
@@ -177,7 +201,7 @@ test('a conflict that was resolved before somebody paused the sync is no reason'
 test.each([
   ['paused', { sync: sync({ isPaused: true }) }],
   ['inactive', { sync: sync({ status: 'inactive' as const }) }],
-  ['without a daemon', { daemon: null }],
+  ['without a daemon', { daemons: [] }],
 ])('how far a sync that is %s is behind is not told, for nobody measures it', (_, given) => {
   const told = report([state(2, 'idle')], given);
   expect(reportJson(told).syncs[0]).toMatchObject({
@@ -189,7 +213,7 @@ test.each([
 });
 
 test('without a daemon a database is told as of the time of what is known', () => {
-  const told = report([state(2, 'retrying', { lastError: failed, lastBadAt: now })], { daemon: null });
+  const told = report([state(2, 'retrying', { lastError: failed, lastBadAt: now })], { daemons: [] });
   const [first] = told.syncs;
   if (first === undefined) throw new Error('no sync');
   const text = detailsText(first, view);

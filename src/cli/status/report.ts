@@ -2,11 +2,12 @@
  * What `status` says, from the facts in the control store. Health is derived here, each time, and stored nowhere.
  * Pure.
  *
- * What a daemon wrote is only as true as the daemon is alive: without one, every sync that should run is `no daemon`,
- * and so are its databases; the rest is told as of the time when it was written. How far a database is behind is told
- * only while somebody measures it.
+ * What a daemon wrote is only as true as long as it holds the lease of the sync: without any daemon, every sync that should run is
+ * `no daemon`, and so are its databases; one that no daemon has taken yet is `starting`. The rest is told as of the time when it was
+ * written. How far a database is behind is told only while somebody measures it.
  */
 import type { DaemonFacts } from '../../control/daemon.ts';
+import type { LeaseFacts } from '../../control/lease.ts';
 import type { StoredNotice } from '../../control/notice.ts';
 import type { StoredRound } from '../../control/round.ts';
 import type { LastError, StoredSyncState, WorkState } from '../../control/sync-state.ts';
@@ -15,7 +16,9 @@ import { formatRelation, type Role, type SyncDefinition } from '../../model/topo
 
 export interface StatusFacts {
   readonly now: number;
-  readonly daemon: DaemonFacts | null;
+  /** Those that are at work. */
+  readonly daemons: readonly DaemonFacts[];
+  readonly leases: readonly LeaseFacts[];
   readonly syncs: readonly SyncDefinition[];
   readonly states: readonly StoredSyncState[];
   readonly notices: readonly StoredNotice[];
@@ -39,6 +42,8 @@ export interface DatabaseReport {
 
 export interface SyncReport {
   readonly sync: SyncDefinition;
+  /** The one that works on it; null: none at present. */
+  readonly daemon: DaemonFacts | null;
   readonly condition: SyncCondition;
   readonly isHealthy: boolean;
   /** The failure that matters now; an old one that was overcome is not told here. */
@@ -59,17 +64,25 @@ export interface SyncReport {
   readonly rounds: readonly StoredRound[];
 }
 
+export interface DaemonReport extends DaemonFacts {
+  /** Of all that there are, whichever are told of. */
+  readonly syncCount: number;
+}
+
 export interface StatusReport {
-  readonly daemon: DaemonFacts | null;
+  readonly daemons: readonly DaemonReport[];
   readonly isHealthy: boolean;
   readonly syncs: readonly SyncReport[];
 }
 
 export const buildReport = (facts: StatusFacts): StatusReport => {
   const syncs = facts.syncs.map((sync) => syncReport(sync, facts));
-  const isDaemonMissed = facts.daemon === null && syncs.length > 0;
+  const isDaemonMissed = facts.daemons.length === 0 && syncs.length > 0;
   return {
-    daemon: facts.daemon,
+    daemons: facts.daemons.map((daemon) => ({
+      ...daemon,
+      syncCount: facts.leases.filter(({ holder }) => holder === daemon.id).length,
+    })),
     isHealthy: !isDaemonMissed && syncs.every(({ isHealthy }) => isHealthy),
     syncs,
   };
@@ -77,16 +90,20 @@ export const buildReport = (facts: StatusFacts): StatusReport => {
 
 const syncReport = (
   sync: SyncDefinition,
-  { now, daemon, states, notices, rounds }: StatusFacts,
+  { now, daemons, leases, states, notices, rounds }: StatusFacts,
 ): SyncReport => {
+  const holder = leases.find(({ syncId }) => syncId === sync.id)?.holder ?? null;
+  const daemon = daemons.find(({ id }) => id === holder) ?? null;
+  const absence = daemon !== null ? null : daemons.length === 0 ? 'no daemon' : 'starting';
   const own = states
     .filter(({ syncId }) => syncId === sync.id)
-    .map((state) => knownState(state, { sync, isDaemonAlive: daemon !== null }));
-  const condition = conditionOf(sync, { isDaemonAlive: daemon !== null, states: own });
+    .map((state) => knownState(state, { sync, absence }));
+  const condition = conditionOf(sync, { absence, states: own });
   const troubled = own.filter((state) => isTroubled(state, now));
   const failing = troubled.find((state) => state.condition === condition) ?? troubled[0];
   return {
     sync,
+    daemon,
     condition,
     isHealthy: isHealthyCondition(condition) && (isAtRest(condition) || failing === undefined),
     error: failing?.lastError ?? null,
@@ -106,7 +123,8 @@ const syncReport = (
 
 interface Observer {
   readonly sync: SyncDefinition;
-  readonly isDaemonAlive: boolean;
+  /** What is to be said because nobody works on the sync; null: somebody does. */
+  readonly absence: 'no daemon' | 'starting' | null;
 }
 
 const knownState = (stored: StoredSyncState, observer: Observer): KnownState => {
@@ -116,10 +134,10 @@ const knownState = (stored: StoredSyncState, observer: Observer): KnownState => 
   return { ...facts, condition, ...(isMeasured ? {} : { rowsBehind: null, secondsBehind: null }) };
 };
 
-const databaseCondition = (stored: StoredSyncState, { sync, isDaemonAlive }: Observer): SyncCondition => {
+const databaseCondition = (stored: StoredSyncState, { sync, absence }: Observer): SyncCondition => {
   if (sync.status === 'inactive') return 'inactive';
   if (sync.isPaused) return isAborted(stored) ? 'stopped' : 'paused';
-  return isDaemonAlive ? stored.state : 'no daemon';
+  return absence ?? stored.state;
 };
 
 /** The daemon itself pauses a sync for what a person must decide; that is not a rest that somebody ordered. */
@@ -141,19 +159,18 @@ const severity: readonly WorkState[] = [
   'inactive',
 ];
 
-interface Surroundings {
-  readonly isDaemonAlive: boolean;
+interface Surroundings extends Pick<Observer, 'absence'> {
   readonly states: readonly KnownState[];
 }
 
 const conditionOf = (
   { status, isPaused }: SyncDefinition,
-  { isDaemonAlive, states }: Surroundings,
+  { absence, states }: Surroundings,
 ): SyncCondition => {
   if (status === 'inactive') return 'inactive';
   const worst = severity.find((candidate) => states.some((state) => state.condition === candidate));
   if (isPaused) return worst ?? 'paused';
-  if (!isDaemonAlive) return 'no daemon';
+  if (absence !== null) return absence;
   return worst ?? 'starting';
 };
 

@@ -2,7 +2,7 @@
 import { formatAge, formatBytes, formatCount, formatDuration, formatTime } from '../amounts.ts';
 import type { Output, Paint } from '../output.ts';
 import { textTable } from '../text-table.ts';
-import type { KnownState, StatusReport, SyncCondition, SyncReport } from './report.ts';
+import type { DaemonReport, KnownState, StatusReport, SyncCondition, SyncReport } from './report.ts';
 
 export interface View {
   readonly out: Pick<Output, 'paint'>;
@@ -12,16 +12,25 @@ export interface View {
 /** All syncs: who works, a table, and below it what is wrong with whom. */
 export const overviewText = (report: StatusReport, view: View): string =>
   [
-    daemonLine(report, view),
+    daemonLines(report, view),
     '',
-    syncTable(report.syncs, view),
+    syncTable(report, view),
     ...report.syncs.flatMap((sync) => troubleLines(sync, view)),
   ].join('\n');
 
-export const daemonLine = ({ daemon }: StatusReport, { out, now }: View): string => {
-  if (daemon === null) return `Daemon: ${out.paint('red', 'not running')}; \`tahr start\` starts it`;
-  const stopping = daemon.isStopRequested ? ', asked to stop' : '';
-  return `Daemon: running for ${formatAge(daemon.startedAt, now)}, process ${daemon.pid} on ${daemon.host}${stopping}`;
+/** One for each. */
+export const daemonLines = ({ daemons }: StatusReport, view: View): string =>
+  daemons.length === 0
+    ? `Daemon: ${view.out.paint('red', 'not running')}; \`tahr start\` starts it`
+    : daemons.map((daemon) => daemonLine(daemon, view)).join('\n');
+
+const daemonLine = (
+  { host, pid, startedAt, syncCount, isStopRequested }: DaemonReport,
+  { now }: View,
+): string => {
+  const syncs = syncCount === 1 ? '1 sync' : `${syncCount} syncs`;
+  const stopping = isStopRequested ? ', asked to stop' : '';
+  return `Daemon: running for ${formatAge(startedAt, now)}, process ${pid} on ${host}, ${syncs}${stopping}`;
 };
 
 const colours: Partial<Record<SyncCondition, Paint>> = {
@@ -52,9 +61,11 @@ const columns = [
   { title: 'Behind', align: 'right' },
 ] as const;
 
-const syncTable = (syncs: readonly SyncReport[], view: View): string =>
-  textTable(
-    columns,
+/** Who works on a sync is of interest only when there are several. */
+const syncTable = ({ syncs, daemons }: StatusReport, view: View): string => {
+  const isShared = daemons.length > 1;
+  return textTable(
+    isShared ? [...columns, { title: 'Daemon' }] : columns,
     syncs.map((report) => [
       report.sync.name,
       syncCondition(report, view),
@@ -65,8 +76,13 @@ const syncTable = (syncs: readonly SyncReport[], view: View): string =>
       time(report.lastBadAt, view),
       age(report.lastBadAt, view),
       behind(report),
+      ...(isShared ? [daemonName(report)] : []),
     ]),
   );
+};
+
+export const daemonName = ({ daemon }: SyncReport): string =>
+  daemon === null ? 'none' : `process ${daemon.pid} on ${daemon.host}`;
 
 export const time = (at: number | null, { now }: View): string =>
   at === null ? 'none' : formatTime(at, now);

@@ -157,7 +157,7 @@ test('a watch that is hurried does not wait before it connects again', async () 
   await (await prepare(database)).close();
   const states: WatchState[] = [];
   const patient: Clock = {
-    now: () => systemClock.now(),
+    ...systemClock,
     // The wait before the next connection does not end by itself; the looks are closer together.
     sleep: (durationMs, signal) => systemClock.sleep(durationMs > 250 ? 3_600_000 : durationMs, signal),
   };

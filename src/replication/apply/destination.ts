@@ -7,6 +7,8 @@ import { type BaseVersion, copyVersion, knowersOfBase } from '../../connectors/p
 import { fillStage, fillTable } from '../../connectors/postgres/load.ts';
 import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
 import { PostgresWriter } from '../../connectors/postgres/writer.ts';
+import { ReplicationError } from '../../model/errors.ts';
+import type { Database } from '../../model/topology.ts';
 import type { Lease } from '../../pg/pool.ts';
 import { type Delivery, movesOf, type RowStream, type TableDelivery } from '../read/delivery.ts';
 import type { RoundContext } from '../round.ts';
@@ -151,6 +153,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
   try {
     const moves = movesOf(delivery);
     assert(moves.length > 0, 'nothing keeps a second worker from writing the same');
+    assertMayWrite(context, database);
     await writer.movePositions(context.sync.id, moves);
     await context.reached('positions_moved', database);
     const since = await writer.lock(staged.map(({ plan }) => plan));
@@ -171,6 +174,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     await writer.advanceSequences(sequences);
     await writer.checkUnaltered(delivery.tables.map(({ written }) => written));
     await context.reached('committing', database);
+    assertMayWrite(context, database);
     await writer.commit();
     await context.reached('committed', database);
     return total;
@@ -178,4 +182,13 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     lease.discard();
     throw error;
   }
+};
+
+/** A process that stood still, and goes on, comes by here before it can notice anything else. */
+const assertMayWrite = ({ mayWrite, sync }: RoundContext, { name }: Database): void => {
+  if (mayWrite()) return;
+  throw new ReplicationError('lease_lost', {
+    message: `The lease of sync "${sync.name}" has ended before the round had.`,
+    facts: { sync: sync.name, database: name },
+  });
 };

@@ -15,6 +15,7 @@ export const createCaretaker = (arena: Arena): Caretaker => {
   let up = new Set<string>();
   const maintenance = new Maintenance({
     schema: 'tahr',
+    isHeld: () => true,
     clock: { ...systemClock, now: () => now },
     log: silent,
     databases: {
