@@ -23,6 +23,7 @@ import { isFurther } from './sequence-order.ts';
 import { advanceSequence, lockDefinitions, readSequences, type SequenceValue } from './sequences.ts';
 import type { StagePlan } from './stage.ts';
 import type { Table } from './table.ts';
+import { prepareWriting } from './writer-session.ts';
 
 export interface WriterOptions {
   readonly schema: string;
@@ -38,8 +39,6 @@ export interface WrittenTable {
   readonly shape: number | null;
 }
 
-/** How long a round waits for a lock before it gives way: less than `deadlock_timeout`, so we are the victim, not they. */
-const lockTimeoutMs = 400;
 /** From the fence on a worker that dies must not hold it, and the locks, for longer than this. */
 const idleInTransactionTimeoutMs = 60_000;
 const contestedPageSize = 2_000;
@@ -67,7 +66,7 @@ export class PostgresWriter {
 
   /** Begins the transaction, with capture told that what follows is not an application's. */
   async begin(): Promise<void> {
-    if (!this.#session.memory.has('writer')) await this.#prepareSession();
+    await prepareWriting(this.#session, this.#schema);
     const [, control] = await this.#session.script(
       sql`begin isolation level read committed read write`,
       sql`select last_value & 3 as segment from ${sql.id(this.#schema, 'control')}`,
@@ -218,23 +217,5 @@ export class PostgresWriter {
 
   async abandon(): Promise<void> {
     if (this.#session.isUsable) await this.#session.script(sql`rollback`);
-  }
-
-  async #prepareSession(): Promise<void> {
-    await this.#session.script(
-      sql`set session lock_timeout = ${sql.literal(lockTimeoutMs)}`,
-      sql`select pg_catalog.set_config(${`${this.#schema}.apply`}, 'on', false)`,
-    );
-    await this.#takeReplicaRole();
-    this.#session.memory.set('writer', true);
-  }
-
-  /** Where the role may not, validate has made sure that nothing would fire. */
-  async #takeReplicaRole(): Promise<void> {
-    try {
-      await this.#session.script(sql`set session session_replication_role = replica`);
-    } catch (error) {
-      if (!isReplicationError(error, 'privilege_missing')) throw error;
-    }
   }
 }
