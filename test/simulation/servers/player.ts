@@ -192,13 +192,15 @@ class Player {
     const rounds = this.#roundsOf(sync);
     const mine = new RoundLeases();
     const waiting = [...during];
-    // Another worker, which is ahead of what this one has seen, makes the source look as if it had been set back.
-    const mayBeOvertaken = during.some(
-      ({ point, steps }) =>
-        point === 'source_opened' && steps.some((step) => step.kind === 'round' && step.sync === sync),
+    // Another worker is ahead: the source looks as if it had been set back, or a table that was empty has been filled.
+    const isOvertaken = during.some(({ steps }) =>
+      steps.some((step) => step.kind === 'round' && step.sync === sync),
     );
     const failure = (error: unknown): string =>
-      mayBeOvertaken && isReplicationError(error, 'position_lost') ? 'bad: overtaken' : this.#failure(error);
+      isOvertaken &&
+      (isReplicationError(error, 'position_lost') || isReplicationError(error, 'unique_conflict'))
+        ? 'bad: overtaken'
+        : this.#failure(error);
     let pending = fault;
     const isAt = (place: Place, point: string, database: Database): boolean =>
       place.point === point && place.database === database.name;
