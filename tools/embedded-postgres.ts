@@ -32,6 +32,8 @@ export interface ServerOptions {
   /** It follows another server, as `settings` say, until it is promoted. */
   readonly isStandby?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
+  /** Variables for the server's processes, beside those that it needs. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** The contents of pg_hba.conf; everybody on this machine is trusted when left out. */
   readonly hba?: string;
 }
@@ -72,6 +74,7 @@ export const startServer = async (options: ServerOptions = {}): Promise<Server> 
     socketDirectory,
     port: await freePort(),
     settings: options.settings ?? {},
+    environment: options.environment ?? {},
     obsolete: options.directory === undefined ? [directory, socketDirectory] : [socketDirectory],
   });
   try {
@@ -95,6 +98,7 @@ interface Placement {
   readonly socketDirectory: string;
   readonly port: number;
   readonly settings: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Record<string, string>>;
   /** Removed when the server is disposed of. */
   readonly obsolete: readonly string[];
 }
@@ -130,7 +134,7 @@ class EmbeddedServer implements Server {
       ['-c', underGuard, this.#binaries.path('postgres'), ...this.#arguments()],
       {
         ...runAs,
-        env: this.#binaries.environment,
+        env: { ...this.#binaries.environment, ...this.#placement.environment },
         cwd: '/',
         // A group of its own: Ctrl-C in the terminal reaches us, and we stop the server in our order.
         detached: true,

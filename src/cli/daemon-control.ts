@@ -49,7 +49,7 @@ export const startDaemon = async (context: Context): Promise<{ pid: number; log:
   let isGone = false;
   void once(child, 'exit').then(() => (isGone = true));
   const { pid } = child;
-  for (const until = Date.now() + startWithinMs; Date.now() < until; ) {
+  for (const until = performance.now() + startWithinMs; performance.now() < until; ) {
     const daemons = await currentDaemons(context);
     if (pid !== undefined && daemons.some((daemon) => isHere(daemon) && daemon.pid === pid))
       return { pid, log };
@@ -121,13 +121,13 @@ export const stopDaemons = async (context: Context, daemons: readonly DaemonFact
       daemons.map(({ id }) => id),
     ),
   );
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   let signals = 0;
   for (;;) {
     const left = await stillAtWork(context, daemons);
     const [first] = left;
     if (first === undefined) return;
-    const waitedMs = Date.now() - startedAt;
+    const waitedMs = performance.now() - startedAt;
     if (waitedMs > 3 * politeMs) throw stillRunning(first);
     if (waitedMs > politeMs * (signals + 1)) {
       signals += 1;

@@ -34,7 +34,7 @@ export const waitForKick = async ({ store, id, deadline, signal, onTick }: Wait)
     if (kick === null)
       throw new ReplicationError('not_found', { message: 'The sync was removed while it was waited for.' });
     if (kick.outcome !== null) return kick.outcome;
-    if (deadline !== null && Date.now() >= deadline) return { result: 'timed_out' };
+    if (deadline !== null && performance.now() >= deadline) return { result: 'timed_out' };
     if (daemons.length === 0)
       throw new ReplicationError('daemon_not_running', {
         message: 'The daemon ended while it was waited for.',
@@ -43,7 +43,7 @@ export const waitForKick = async ({ store, id, deadline, signal, onTick }: Wait)
       throw new ReplicationError('interrupted', {
         message: 'Waiting was interrupted; the kick itself goes on.',
       });
-    await bell.wait(deadline === null ? tickMs : Math.max(1, Math.min(tickMs, deadline - Date.now())));
+    await bell.wait(deadline === null ? tickMs : Math.max(1, Math.min(tickMs, deadline - performance.now())));
   }
 };
 

@@ -35,7 +35,8 @@ const placeOf = ({ sync }: LagMeter, { database }: Member) => ({ syncId: sync.id
 
 const mayBeBehind = (meter: LagMeter, member: Member): boolean => {
   const { state, since } = meter.board.get(placeOf(meter, member));
-  return state !== 'idle' && meter.clock.now() - since >= busyAfterMs;
+  // The clock may have been set back since.
+  return state !== 'idle' && Math.abs(meter.clock.now() - since) >= busyAfterMs;
 };
 
 type LagState = { readonly rowsBehind: number; readonly secondsBehind: number };

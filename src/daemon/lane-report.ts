@@ -44,6 +44,8 @@ const inStep: StateChange = {
 export class LaneReport {
   readonly #options: LaneReportOptions;
   #startedAt = 0;
+  /** The same moment, for measuring. */
+  #startedElapsed = 0;
   #roundUnderWay = new AbortController();
   #troubled: readonly Member[];
   #told = '';
@@ -56,6 +58,7 @@ export class LaneReport {
   begin(written: readonly Member[]): void {
     const { clock, log } = this.#options;
     this.#startedAt = clock.now();
+    this.#startedElapsed = clock.elapsed();
     this.#roundUnderWay = new AbortController();
     const { signal } = this.#roundUnderWay;
     const show = async (): Promise<void> => {
@@ -101,17 +104,17 @@ export class LaneReport {
     this.#setWaiting({ database }, { waitingFor: `database ${database.name}`, retryAt: null, lastError });
   }
 
-  retrying(retryAt: number, error: unknown): void {
+  retrying(delayMs: number, error: unknown): void {
     const { log, clock } = this.#options;
     this.#setAll(this.#troubled, {
       state: 'retrying',
       waitingFor: null,
-      retryAt,
+      retryAt: clock.now() + delayMs,
       lastError: asLastError(error),
       copy: null,
     });
     this.#tell(`retrying ${asLastError(error).code}`, () =>
-      log.warn('round failed', { error, retryInMs: Math.round(retryAt - clock.now()) }),
+      log.warn('round failed', { error, retryInMs: Math.round(delayMs) }),
     );
   }
 
@@ -146,9 +149,13 @@ export class LaneReport {
       updated,
       deleted,
       conflicts,
-      ms: now - this.#startedAt,
+      ms: this.#tookMs(),
     });
-    return this.#set(database, { ...this.#atRest(), lastGoodAt: now, lastGoodMs: now - this.#startedAt });
+    return this.#set(database, { ...this.#atRest(), lastGoodAt: now, lastGoodMs: this.#tookMs() });
+  }
+
+  #tookMs(): number {
+    return Math.round(this.#options.clock.elapsed() - this.#startedElapsed);
   }
 
   /** A round without work is good news only where there was bad news. */
@@ -158,8 +165,7 @@ export class LaneReport {
     const rest = this.#atRest();
     if (state === rest.state && waitingFor === rest.waitingFor) return;
     const isNews = lastGoodAt === null || (lastBadAt !== null && lastBadAt > lastGoodAt);
-    const now = clock.now();
-    this.#set(database, isNews ? { ...rest, lastGoodAt: now, lastGoodMs: now - this.#startedAt } : rest);
+    this.#set(database, isNews ? { ...rest, lastGoodAt: clock.now(), lastGoodMs: this.#tookMs() } : rest);
   }
 
   /** After a round that went well. A source that is not watched may have changes that nobody has told of. */

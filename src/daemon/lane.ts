@@ -262,14 +262,14 @@ export class Lane {
   }
 
   #stand(durationMs: number, error: unknown): void {
-    this.#pacer.block({ kind: 'until', at: this.#options.clock.now() + durationMs });
+    this.#pacer.block({ kind: 'until', at: this.#options.clock.elapsed() + durationMs });
     this.#options.report.stopped(error);
   }
 
   #retry(delayMs: number, error: unknown): void {
-    const at = this.#options.clock.now() + delayMs;
-    this.#pacer.block({ kind: 'until', at });
-    this.#options.report.retrying(at, error);
+    const { clock, report } = this.#options;
+    this.#pacer.block({ kind: 'until', at: clock.elapsed() + delayMs });
+    report.retrying(delayMs, error);
   }
 
   /** Was it a connection that broke, or is the database away? */

@@ -38,6 +38,7 @@ export interface MaintenanceOptions {
 
 export class Maintenance {
   readonly #options: MaintenanceOptions;
+  /** By `Clock.elapsed`. */
   readonly #switchedAt = new Map<DatabaseId, number>();
 
   constructor(options: MaintenanceOptions) {
@@ -103,12 +104,12 @@ export class Maintenance {
     const { databases, schema, clock, log } = this.#options;
     await using lease = await databases.borrow(source.id);
     const { session } = lease;
-    const since = this.#switchedAt.get(source.id) ?? clock.now();
+    const since = this.#switchedAt.get(source.id) ?? clock.elapsed();
     const { switchedTo, truncatedCount, bytes } = await rotateSegments(session, {
       schema,
-      ageMs: clock.now() - since,
+      ageMs: clock.elapsed() - since,
     });
-    this.#switchedAt.set(source.id, switchedTo === null ? since : clock.now());
+    this.#switchedAt.set(source.id, switchedTo === null ? since : clock.elapsed());
     if (truncatedCount > 0)
       log.debug('delta segments emptied', { database: source.name, truncatedCount, bytes });
     const state = await keepCapturing(session, schema);

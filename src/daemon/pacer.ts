@@ -61,7 +61,7 @@ export class Pacer {
   /** Waits for the next turn; null when the signal aborts. What comes while it is under way makes another one. */
   async next(signal: AbortSignal): Promise<Turn | null> {
     while (!signal.aborted) {
-      const now = this.#clock.now();
+      const now = this.#clock.elapsed();
       const at = nextRoundAt({ isWanted: this.#isWanted, isUrgent: this.#isUrgent, block: this.#block }, now);
       if (at !== null && at <= now) return this.#begin();
       await this.#bell.wait(at === null ? null : at - now, signal);

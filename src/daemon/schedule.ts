@@ -11,12 +11,12 @@ export interface Pace {
 /** What keeps a lane from running although there may be changes. */
 export type Block =
   | { readonly kind: 'none' }
-  /** After a failure, by the clock; then the lane runs whether it is wanted or not. */
+  /** After a failure, by `Clock.elapsed`; then the lane runs whether it is wanted or not. */
   | { readonly kind: 'until'; readonly at: number }
   /** A database is away, or the sync is about to be paused: somebody will say so when that is over. */
   | { readonly kind: 'told' };
 
-/** Milliseconds since 1970; null: not before something happens. */
+/** As `now` is measured; null: not before something happens. */
 export const nextRoundAt = ({ isWanted, isUrgent, block }: Pace, now: number): number | null => {
   if (isUrgent) return now;
   if (block.kind === 'until') return Math.max(now, block.at);

@@ -99,7 +99,9 @@ export class Supervisor {
     const states = board.places().map((place) => board.get(place));
     return states.some(
       ({ syncId, state, since }) =>
-        syncId === id && (state === 'running' || state === 'copying') && clock.now() - since > longMs,
+        syncId === id &&
+        (state === 'running' || state === 'copying') &&
+        Math.abs(clock.now() - since) > longMs,
     );
   }
 

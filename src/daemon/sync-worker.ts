@@ -73,6 +73,7 @@ export class SyncWorker {
   /** The generation of which the control store has been told that it is copied everywhere. */
   #settledGeneration: number | null = null;
   #definition: SyncDefinition;
+  /** These two by `Clock.elapsed`. */
   #lastClockAt: number;
   #lastSequencesAt: number;
   #running: Promise<unknown> = Promise.resolve();
@@ -81,8 +82,8 @@ export class SyncWorker {
     const { clock, log, board, schema, databases, writer, isHeld } = surroundings;
     this.#definition = definition;
     this.#surroundings = surroundings;
-    this.#lastClockAt = clock.now();
-    this.#lastSequencesAt = clock.now();
+    this.#lastClockAt = clock.elapsed();
+    this.#lastSequencesAt = clock.elapsed();
     const syncLog = log.with({ sync: definition.name });
     this.#lanes = planLanes(definition).map((plan) => {
       const names = plan.written.map(({ database }) => database.name).join(',');
@@ -214,7 +215,7 @@ export class SyncWorker {
 
   #lookAtClock(): void {
     const { checktimeMs, relations, autokick } = this.#definition;
-    const now = this.#surroundings.clock.now();
+    const now = this.#surroundings.clock.elapsed();
     const hasSequences = relations.some(({ kind }) => kind === 'sequence');
     const isDue = checktimeMs !== null && now - this.#lastClockAt >= checktimeMs;
     const isSequenceDue = autokick && hasSequences && now - this.#lastSequencesAt >= sequencesEveryMs;

@@ -2,7 +2,7 @@
 import { setTimeout as timeout } from 'node:timers/promises';
 
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, for people to read. It may be set back or forward at any moment. */
   now(): number;
   /** Milliseconds of a clock that nobody sets: only differences mean something. It may stand while the machine sleeps. */
   elapsed(): number;

@@ -82,7 +82,7 @@ const change = (gang: Gang, name: string, first: number): Promise<void> =>
 /** A pass as the daemon makes it, each a minute after the one before, so that it may switch segments. */
 const maintenanceOf = async (gang: Gang): Promise<() => Promise<void>> => {
   let minutes = 0;
-  const clock: Clock = { ...systemClock, now: () => minutes * 61_000 };
+  const clock: Clock = { ...systemClock, elapsed: () => minutes * 61_000 };
   const log = createLog({ level: 'error', destination: new PassThrough() });
   const databases = new Databases({
     clock: systemClock,

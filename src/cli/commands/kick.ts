@@ -86,16 +86,17 @@ const waitForAll = async (
   kicks: readonly KickedSync[],
   seconds: number,
 ): Promise<KickResult[]> => {
-  const deadline = seconds === 0 ? null : Date.now() + seconds * 1000;
+  const deadline = seconds === 0 ? null : performance.now() + seconds * 1000;
   const store = await context.control();
   const results: KickResult[] = [];
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   for (const { sync, id } of kicks) {
-    const label = (): string => `Kick ${sync.name}: [${Math.round((Date.now() - startedAt) / 1000)} s] `;
+    const label = (): string =>
+      `Kick ${sync.name}: [${Math.round((performance.now() - startedAt) / 1000)} s] `;
     const isTimed = context.options.json !== true && context.options.notimer !== true;
     const onTick = (): void => (isTimed ? context.out.overwrite(label()) : undefined);
     const answer = await waitForKick({ store, id, deadline, signal: context.signal, onTick });
-    const result = toResult(sync, { answer, waitedMs: Date.now() - startedAt, seconds });
+    const result = toResult(sync, { answer, waitedMs: Math.round(performance.now() - startedAt), seconds });
     if (context.options.json !== true) print(context, label(), result);
     results.push(result);
   }

@@ -3,8 +3,10 @@
  *
  *     deadline in seconds since 1970 * 16 + off * 8 + armed * 4 + current segment (0 to 3)
  *
- * - After the deadline nothing is captured: a copy of the database whose daemon never comes does not fill its disk.
- * - off: a trigger found the budget exceeded. Only the daemon clears it, and then raises the floor.
+ * - After the deadline a trigger looks how much room the deltas take, and switches capture off if that is more than a little: a
+ *   copy of the database whose daemon never comes does not fill its disk. Else it goes on for another day, because it may be
+ *   the clock that was set.
+ * - off: a trigger found that, or the budget exceeded. Only the daemon clears it, and then raises the floor.
  * - armed: the triggers notify. Never set where two-phase commit is in use (§14).
  *
  * A sequence is not MVCC: a new word is seen at once by every transaction, also by REPEATABLE READ ones.
@@ -23,7 +25,7 @@ export interface ControlWord {
 }
 
 /** How far ahead the deadline is set; it is renewed long before. */
-const captureWithoutDaemonS = 30 * 24 * 3600;
+export const captureWithoutDaemonS = 30 * 24 * 3600;
 
 const freshDeadline: Sql = sql`(extract(epoch from clock_timestamp())::bigint + ${sql.literal(captureWithoutDaemonS)})`;
 

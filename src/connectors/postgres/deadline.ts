@@ -1,6 +1,7 @@
 /**
- * Keeps capture going (engine rule §22): renews its deadline, and begins again where it had ended because no daemon
- * came for a month or because the deltas outgrew their budget.
+ * Keeps capture going (engine rule §22): renews its deadline, and begins again where a trigger had switched it off, because no
+ * daemon came for a month or because the deltas outgrew their budget. A deadline that has passed says nothing by itself: the
+ * first trigger behind it decides whether capture goes on.
  *
  * Beginning again makes a gap, so the floor is raised: positions from before can no longer be served. A crash between
  * the steps must not hide the gap, so a floor that no position reaches is stored first, and lowered at the end to the
@@ -8,7 +9,13 @@
  */
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
-import { controlWord, parseControlWord, renewDeadline, resumeCapture } from './control-word.ts';
+import {
+  captureWithoutDaemonS,
+  controlWord,
+  parseControlWord,
+  renewDeadline,
+  resumeCapture,
+} from './control-word.ts';
 
 export type CaptureState = 'going' | 'renewed' | 'resumed';
 
@@ -23,12 +30,13 @@ export const keepCapturing = async (session: Session, schema: string): Promise<C
            (select pg_snapshot_xmax(f.pos) = ${unreachableXid}::text::xid8
               from ${sql.id(schema, 'floor')} f order by f.seq desc limit 1) as is_resuming`);
   const { deadlineS, isOff } = parseControlWord(BigInt(row?.['word'] ?? 0));
-  const leftS = deadlineS - Number(row?.['now']);
-  if (isOff || leftS <= 0 || row?.['is_resuming'] === 't') {
+  if (isOff || row?.['is_resuming'] === 't') {
     await resume(session, schema);
     return 'resumed';
   }
-  if (leftS > renewBeforeS) return 'going';
+  const leftS = deadlineS - Number(row?.['now']);
+  // One that lies further ahead than it is ever set was set by another clock.
+  if (leftS > renewBeforeS && leftS <= captureWithoutDaemonS) return 'going';
   await session.script(renewDeadline(schema));
   return 'renewed';
 };

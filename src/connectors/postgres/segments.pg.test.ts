@@ -208,28 +208,58 @@ test('nothing is lost while segments rotate under writers of every isolation lev
   ]);
 });
 
-test('capture that reaches its deadline ends, and beginning again is a gap for every position from before', async () => {
+/** As if no daemon had come for a month, or the clock had been set forward. */
+const passDeadline = (session: Session): Promise<unknown> =>
+  session.script(sql`select setval('tahr.control', (extract(epoch from now())::bigint - 1) * 16)`);
+
+// Fails when a deadline that has passed ends capture whatever there is.
+test('capture goes on past its deadline while the deltas take little room', async () => {
+  const session = await prepare(await createDatabase('outlived'));
+  await passDeadline(session);
+  const before = await takeSnapshot(session);
+  await session.script(sql`insert into public.t values (1)`);
+  expect((await readSince(session, '1:1:')).keys).toEqual(['1']);
+  expect((await readControlWord(session, schema)).deadlineS).toBeGreaterThan(Date.now() / 1000 + 23 * 3600);
+  expect(await keepCapturing(session, schema)).toBe('renewed');
+  expect(await canServeNow(session, before)).toBe(true);
+});
+
+// Fails when a trigger that finds the deadline passed does not switch capture off: then a clock that was set back hides the gap.
+test('capture that reaches its deadline with much unread ends, and beginning again is a gap for every position from before', async () => {
   const session = await prepare(await createDatabase('deadline'));
   expect(await keepCapturing(session, schema)).toBe('going');
-  await session.script(sql`select setval('tahr.control', (extract(epoch from now())::bigint - 1) * 16)`);
+  await session.script(sql`update tahr.identity set budget_bytes = 100000000`);
+  await session.script(sql`insert into public.t select generate_series(100, 20000)`);
+  const unread = await takeSnapshot(session);
+  await passDeadline(session);
+  await session.script(sql`begin`, sql`insert into public.t values (3)`, sql`rollback`);
   await session.script(sql`insert into public.t values (1)`);
   const before = await takeSnapshot(session);
-  expect((await readSince(session, '1:1:')).keys).toEqual([]);
+  expect((await readSince(session, unread)).keys).toEqual([]);
+  const { isOff, deadlineS, segment } = await readControlWord(session, schema);
+  expect({ isOff, segment }).toEqual({ isOff: true, segment: 0 });
+  // The clock was wrong, and is right again.
+  await session.script(
+    sql`select setval('tahr.control', ${String(deadlineS + 3600 * 24 * 25)}::bigint * 16 + 8)`,
+  );
   expect(await keepCapturing(session, schema)).toBe('resumed');
   expect(await keepCapturing(session, schema)).toBe('going');
   expect(await canServeNow(session, before)).toBe(false);
   await session.script(sql`insert into public.t values (2)`);
-  expect((await readSince(session, '1:1:')).keys).toEqual(['2']);
+  expect((await readSince(session, before)).keys).toEqual(['2']);
   // A transaction of another database of the server that was in progress then keeps positions from counting until it ends.
   await expect
     .poll(async () => canServeNow(session, await takeSnapshot(session)), { timeout: 20_000 })
     .toBe(true);
 });
 
-test('the deadline is renewed long before it is reached', async () => {
+test.each([
+  { when: 'long before it is reached', aheadS: 3600 },
+  { when: 'when it lies where only another clock can have put it', aheadS: 40 * 24 * 3600 },
+])('the deadline is renewed $when', async ({ aheadS }) => {
   const session = await prepare(await createDatabase('renew'));
   await session.script(
-    sql`select setval('tahr.control', (extract(epoch from now())::bigint + 3600) * 16 + 4 + 2)`,
+    sql`select setval('tahr.control', (extract(epoch from now())::bigint + ${aheadS}::bigint) * 16 + 4 + 2)`,
   );
   expect(await keepCapturing(session, schema)).toBe('renewed');
   const { deadlineS, isArmed, isOff, segment } = await readControlWord(session, schema);

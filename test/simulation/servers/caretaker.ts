@@ -16,7 +16,7 @@ export const createCaretaker = (arena: Arena): Caretaker => {
   const maintenance = new Maintenance({
     schema: 'tahr',
     isHeld: () => true,
-    clock: { ...systemClock, now: () => now },
+    clock: { ...systemClock, elapsed: () => now },
     log: silent,
     databases: {
       borrow: arena.borrow,

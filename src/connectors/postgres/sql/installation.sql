@@ -135,13 +135,18 @@ create table :schema.conflict (
   decided_at timestamptz not null default clock_timestamp()
 );
 
+-- The room that the deltas take, as a share of what they may take.
+create function :schema.fullness() returns double precision language sql set search_path = pg_catalog as $$
+  select (select sum(pg_relation_size(c.oid)) from pg_class c
+           where c.relnamespace = ':schema'::regnamespace and c.relkind = 'r' and c.relname like 'd\_%')::double precision
+         / (select i.budget_bytes from :schema.identity i)
+$$;
+
 -- Called by the capture triggers now and then (a transaction in 4096, and after a large statement). Its setval is
 -- not undone when the application's transaction is.
 create function :schema.keep_budget() returns void language plpgsql security definer set search_path = pg_catalog as $$
 begin
-  if (select sum(pg_relation_size(c.oid)) from pg_class c
-       where c.relnamespace = ':schema'::regnamespace and c.relkind = 'r' and c.relname like 'd\_%')
-     > (select i.budget_bytes from :schema.identity i) then
+  if :schema.fullness() > 1 then
     perform pg_advisory_lock(hashtextextended(':schema.control', 0));
     perform setval(':schema.control', pg_sequence_last_value(':schema.control') | 8);
     perform pg_advisory_unlock(hashtextextended(':schema.control', 0));
@@ -149,3 +154,25 @@ begin
 end
 $$;
 revoke execute on function :schema.keep_budget() from public;
+
+-- Called by the capture triggers when the deadline has passed: because no daemon has come for so long, or because somebody has set the
+-- clock. Returns whether capture goes on. While the deltas take little room it does, for a day at a time. Else it is
+-- switched off, which a daemon finds, whatever the clock says by then; the setval is not undone when the application's
+-- transaction is.
+create function :schema.pass_deadline() returns boolean
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+  now_s bigint := extract(epoch from greatest(now(), clock_timestamp()))::bigint;
+  word bigint;
+begin
+  perform pg_advisory_lock(hashtextextended(':schema.control', 0));
+  word := pg_sequence_last_value(':schema.control');
+  if word & 8 = 0 and word >> 4 < now_s then
+    word := case when :schema.fullness() > 1.0 / 256 then word | 8 else word & 15 | (now_s + 24 * 3600) << 4 end;
+    perform setval(':schema.control', word);
+  end if;
+  perform pg_advisory_unlock(hashtextextended(':schema.control', 0));
+  return word & 8 = 0;
+end
+$$;
+revoke execute on function :schema.pass_deadline() from public;

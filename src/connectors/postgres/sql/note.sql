@@ -12,11 +12,14 @@ begin
      and pg_catalog.current_setting(:setting, true) operator(pg_catalog.=) 'on' then
     return null;
   end if;
-  if control is null
-     or (control operator(pg_catalog.&) 8) operator(pg_catalog.<>) 0
-     or (control operator(pg_catalog.>>) 4) operator(pg_catalog.<)
-          pg_catalog.int8(pg_catalog.date_part('epoch', pg_catalog.now())) then
+  if control is null or (control operator(pg_catalog.&) 8) operator(pg_catalog.<>) 0 then
     return null;
+  end if;
+  if (control operator(pg_catalog.>>) 4) operator(pg_catalog.<)
+       pg_catalog.int8(pg_catalog.date_part('epoch', pg_catalog.now())) then
+    if not :schema.pass_deadline() then
+      return null;
+    end if;
   end if;
   if segment operator(pg_catalog.=) 0 then
     :write_0;
