@@ -75,12 +75,15 @@ test('a daemon is listed while it lives, and gone when it has ended', async () =
   expect(await observer.store.transaction(listDaemons)).toMatchObject([second]);
 });
 
-test('a daemon that has been silent for as long as a lease holds is not listed, until it is heard of again', async () => {
+test.each([
+  { what: 'has been silent for as long as a lease holds', byMs: -leaseMs },
+  { what: 'was heard of before the clock was set back', byMs: 3_600_000 },
+])('a daemon that $what is not listed, until it is heard of again', async ({ byMs }) => {
   const { store } = await openStore(await installed());
   const daemon = daemonOn('here');
   await store.transaction((db) => heartbeat(db, daemon));
   await store.transaction((db) =>
-    db.run(sql`update daemon set heartbeat_at = heartbeat_at - ${leaseMs}::integer * interval '1 ms'`),
+    db.run(sql`update daemon set heartbeat_at = heartbeat_at + ${byMs}::integer * interval '1 ms'`),
   );
   expect(await store.transaction(listDaemons)).toEqual([]);
   await store.transaction((db) => heartbeat(db, daemon));

@@ -53,7 +53,10 @@ export const unregisterDaemon = async (db: Db, id: DaemonId): Promise<void> => {
 export const requestDaemonStop = (db: Db, ids: readonly DaemonId[]): Promise<void> =>
   db.run(sql`update daemon set stop_requested = true where id = any(${ids}::uuid[])`);
 
-/** The daemons that live, those that started first at the top. */
+/**
+ * The daemons that live, those that started first at the top. What was said at a time that has yet to come was said before the
+ * clock was set back; who lives says so again at once.
+ */
 export const listDaemons = (db: Db): Promise<DaemonFacts[]> =>
   db.many(
     daemonRow,
@@ -62,6 +65,7 @@ export const listDaemons = (db: Db): Promise<DaemonFacts[]> =>
              heartbeat_at as "heartbeatAt", stop_requested as "isStopRequested"
         from daemon
        where heartbeat_at > clock_timestamp() - ${leaseLife}
+         and heartbeat_at <= clock_timestamp()
        order by started_at, id
     `,
   );

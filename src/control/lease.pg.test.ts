@@ -2,7 +2,7 @@
  * Leases on the control database.
  *
  * Seen to fail: without `where known.expires_at <= clock_timestamp()` in `takeLeases` a live lease changes hands, and of two that take at
- * once both believe to have it.
+ * once both believe to have it. Without the cut in `renewLeases` a lease from before the clock was set back lasts for an hour.
  */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
@@ -67,6 +67,18 @@ const pass = (store: ControlStore, ms: number): Promise<void> =>
   store.transaction((db) =>
     db.run(sql`update lease set expires_at = expires_at - ${ms}::integer * interval '1 ms'`),
   );
+
+test('a lease from before the clock was set back ends a term after somebody has looked', async () => {
+  const { store, syncs } = await installed('a');
+  const take = (daemon: DaemonId): Promise<SyncId[]> =>
+    store.transaction((db) => takeLeases(db, { daemon, syncs }));
+  await take(first);
+  await pass(store, -3_600_000);
+  expect(await store.transaction((db) => renewLeases(db, second))).toEqual([]);
+  expect(await take(second)).toEqual([]);
+  await pass(store, leaseMs);
+  expect(await take(second)).toEqual(syncs);
+});
 
 test('a lease is taken once, and nobody else gets it while it is live', async () => {
   const { store, syncs } = await installed('a', 'b');

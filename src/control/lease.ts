@@ -53,7 +53,9 @@ export const readLeases = (db: Db): Promise<LeaseFacts[]> =>
   );
 
 /**
- * All leases of the daemon that nobody else has taken, for another term; those of syncs that have been removed go.
+ * All leases of the daemon that nobody else has taken, for another term; those of syncs that have been removed go. A lease
+ * of anybody that lasts for longer than a term was made before the clock was set back, and is cut to one: its holder
+ * counts by a clock of its own, and has stopped by then.
  * @returns the syncs that it holds
  */
 export const renewLeases = async (db: Db, daemon: DaemonId): Promise<SyncId[]> => {
@@ -67,6 +69,11 @@ export const renewLeases = async (db: Db, daemon: DaemonId): Promise<SyncId[]> =
       returning sync as "syncId"
     `,
   );
+  await db.run(sql`
+    update lease
+       set expires_at = clock_timestamp() + ${leaseLife}
+     where expires_at > clock_timestamp() + ${leaseLife}
+  `);
   await db.run(sql`
     delete from lease
      where (daemon = ${daemon}::uuid or expires_at <= clock_timestamp())
