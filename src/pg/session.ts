@@ -191,11 +191,15 @@ export class Session implements AsyncDisposable {
   }
 
   async #prepare(): Promise<void> {
-    const [facts] = await this.script(sql`
+    // First of all, or a time limit that the role was given could end what comes before it.
+    const [, facts] = await this.script(
+      sql`set session statement_timeout = '0'`,
+      sql`
       select pg_catalog.current_setting('server_version_num') as version,
              pg_catalog.concat_ws(' ', pg_catalog.timezone('UTC', pg_catalog.pg_postmaster_start_time()), d.oid) as instance
         from pg_catalog.pg_database d
-       where d.datname operator(pg_catalog.=) pg_catalog.current_database()`);
+       where d.datname operator(pg_catalog.=) pg_catalog.current_database()`,
+    );
     this.#serverVersion = Number(facts?.[0]?.['version']);
     this.#instance = facts?.[0]?.['instance'] ?? '';
     await this.script(...sessionSettings(this.#serverVersion));
@@ -220,7 +224,6 @@ export class Session implements AsyncDisposable {
 /** Time-outs that depend on what the session does are set by its user; here they are off. */
 const sessionSettings = (serverVersion: number): Sql[] => {
   const settings: Record<string, string> = {
-    statement_timeout: '0',
     lock_timeout: '0',
     idle_in_transaction_session_timeout: '0',
     row_security: 'off',
