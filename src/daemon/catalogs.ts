@@ -4,6 +4,7 @@
  * How values travel depends on the oldest server of the lane, so a catalog is read anew when an older one shows up.
  */
 import assert from 'node:assert/strict';
+import { prepareLocking } from '../connectors/postgres/lock-settings.ts';
 import type { Database, DatabaseId, Member, SyncRelation } from '../model/topology.ts';
 import type { Lease } from '../pg/pool.ts';
 import { type Catalog, readCatalog } from '../replication/read/catalog.ts';
@@ -65,6 +66,7 @@ export class Catalogs {
     const member = members.find(({ database }) => database.id === id);
     assert(member !== undefined, `database ${id} is not in the lane`);
     await using lease = await borrow(id);
+    await prepareLocking(lease.session);
     const isSource = member.role === 'source';
     const catalog = await readCatalog(lease.session, {
       schema,

@@ -9,6 +9,7 @@ import type { Db } from '../control/db.ts';
 import { clearNotice, hasNotice, setNotice } from '../control/notice.ts';
 import { readSeenTables, rememberTables, type SeenTable } from '../control/seen-table.ts';
 import { type Fingerprint, readFingerprints } from '../connectors/postgres/fingerprint.ts';
+import { prepareLocking } from '../connectors/postgres/lock-settings.ts';
 import {
   type Database,
   type DatabaseId,
@@ -104,6 +105,7 @@ export class CatalogueWatch {
     const { database, disturbed } = place;
     if (signal.aborted || !databases.isUp(database.id)) return;
     await using lease = await databases.borrow(database.id);
+    await prepareLocking(lease.session);
     const there = [...place.watched.values()].filter(({ isMissing }) => !isMissing);
     const seen = await readFingerprints(
       lease.session,

@@ -28,18 +28,37 @@ test('a daemon goes on without a failure while its sync is inspected', async () 
   expect(levels).toBeNull();
 });
 
-test('an inspection that waits for a locked table can be cut off', async () => {
+test('an inspection that takes long can be cut off', async () => {
   const shop = await createInstallation(shopOptions);
-  await shop.run('A', `insert into items values (1, 'x')`);
-  await shop.run('A', 'begin; lock table items');
+  await shop.run('A', `insert into items select n, 'x' from generate_series(1, 300000) n`);
   const cutting = new AbortController();
   const { signal } = cutting;
   const ended = inspectSync({ sync: shop.sync, schema: 'tahr', signal }).catch((error: unknown) => error);
   const observer = await shop.database('A').session();
-  await vi.waitFor(async () =>
-    expect(await observer.query(sql`select from pg_catalog.pg_locks where not granted`)).not.toEqual([]),
+  await vi.waitFor(
+    async () =>
+      expect(
+        await observer.query(sql`
+          select from pg_catalog.pg_stat_activity
+           where datname = current_database() and state = 'active' and query ilike 'copy%'`),
+      ).not.toEqual([]),
+    { timeout: 20_000, interval: 5 },
   );
   cutting.abort();
   expect(await ended).toMatchObject({ code: 'interrupted' });
+});
+
+test('an inspection does not wait for somebody who holds a table', async () => {
+  const shop = await createInstallation(shopOptions);
+  await shop.run('A', `insert into items values (1, 'x')`);
+  await shop.run('A', 'begin; lock table items');
+  const { signal } = new AbortController();
+  const { lanes } = await inspectSync({ sync: shop.sync, schema: 'tahr', signal });
+  const problems = lanes.map(({ outlook }) =>
+    outlook.kind === 'planned'
+      ? outlook.databases.flatMap(({ problem }) => problem?.code ?? [])
+      : outlook.kind,
+  );
+  for (const found of problems) expect(found).toContain('given_way');
   await shop.run('A', 'commit');
 });

@@ -2,8 +2,8 @@
  * Applications that lock rows in the opposite order of the rounds: it is the round that gives way, never the application.
  *
  * Seen to fail: with the deadlock_timeout of the server for sessions of rounds too, and with a lock timeout that does not follow it
- * (`writer-session.ts`), an application is the victim; with no lock timeout hardly a round
- * succeeds.
+ * (`lock-settings.ts`), an application is the victim, and a migration with sessions that read without either (`reader.ts`); with no
+ * lock timeout hardly a round succeeds.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
@@ -24,10 +24,10 @@ const hold = async (gang: Gang, id: number): Promise<Session> => {
 };
 
 /** A round of Tahr waits for somebody who holds a row. */
-const roundWaits = (gang: Gang): Promise<void> =>
+const roundWaits = (gang: Gang, name = 'B'): Promise<void> =>
   vi.waitFor(
     async () => {
-      const waiting = await gang.on('B').query(sql`
+      const waiting = await gang.on(name).query(sql`
         select from pg_stat_activity
          where datname = current_database() and application_name = 'tahr' and wait_event_type = 'Lock'`);
       expect(waiting).toHaveLength(1);
@@ -61,6 +61,31 @@ it('gives way also where the server looks for deadlocks very early', async () =>
   const round = gang.round('B');
   await roundWaits(gang);
   await application.script(sql`update public.item set note = 'B' where id = 1`, sql`commit`);
+  expect(await round).toMatchObject({ B: { kind: 'bad', error: { code: 'given_way' } } });
+  await gang.expectEqual();
+});
+
+it('gives way to a migration that locks the tables that it reads the other way round', async () => {
+  await using gang = await createGang({
+    roles: { A: 'source', B: 'target' },
+    schema:
+      'create table first (id int primary key); create table second (id int primary key); create table third (id int primary key)',
+    tables: ['first', 'second', 'third'],
+  });
+  await gang.run(
+    'A',
+    'insert into first values (1); insert into second values (1); insert into third values (1)',
+  );
+  const [other, migration] = [await gang.another('A'), await gang.another('A')];
+  await other.script(sql`begin`, sql`lock table public.second`);
+  await migration.script(sql`begin`, sql`alter table public.third add column note text`);
+  const round = gang.round('B');
+  await roundWaits(gang, 'A');
+  // It waits for the first table, which the round has read. When the second is free, the round would come to wait for the third.
+  const migrated = migration.script(sql`alter table public.first add column note text`, sql`rollback`);
+  await wait(650);
+  await other.script(sql`commit`);
+  await migrated;
   expect(await round).toMatchObject({ B: { kind: 'bad', error: { code: 'given_way' } } });
   await gang.expectEqual();
 });

@@ -28,6 +28,7 @@ import {
 } from './changes.ts';
 import { changedKeys, type EntryScope, heldVersions } from './entries.ts';
 import { decodeFingerprints, type Fingerprint, selectFingerprints } from './fingerprint.ts';
+import { prepareLocking } from './lock-settings.ts';
 import { decodePosition, type Position, selectPositions, type Snapshot } from './position.ts';
 import { readSequences, type SequenceValue } from './sequences.ts';
 import type { StagePlan } from './stage.ts';
@@ -70,6 +71,7 @@ export class PostgresReader {
   }
 
   async begin(sync: SyncId): Promise<Opening> {
+    await prepareLocking(this.#session);
     const [, snapshot, positions, floors, identity] = await this.#session.script(
       sql`begin isolation level repeatable read read only`,
       sql`select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,

@@ -17,13 +17,13 @@ import { type ContestedRow, contestedRows, decodeContested, type LocalChanges } 
 import { nextSeq, type SegmentNumber, segmentNumbers } from './delta.ts';
 import { decodeFingerprints, selectFingerprints } from './fingerprint.ts';
 import { readInterleaved } from './interleave.ts';
+import { prepareLocking, setIfAllowed } from './lock-settings.ts';
 import { movePosition, type PositionMove, type Snapshot } from './position.ts';
 import { tableAltered } from './reader.ts';
 import { isFurther } from './sequence-order.ts';
 import { advanceSequence, lockDefinitions, readSequences, type SequenceValue } from './sequences.ts';
 import type { StagePlan } from './stage.ts';
 import type { Table } from './table.ts';
-import { prepareWriting } from './writer-session.ts';
 
 export interface WriterOptions {
   readonly schema: string;
@@ -66,7 +66,8 @@ export class PostgresWriter {
 
   /** Begins the transaction, with capture told that what follows is not an application's. */
   async begin(): Promise<void> {
-    await prepareWriting(this.#session, this.#schema);
+    await prepareLocking(this.#session);
+    if (!this.#session.memory.has('writer')) await this.#prepareSession();
     const [, control] = await this.#session.script(
       sql`begin isolation level read committed read write`,
       sql`select last_value & 3 as segment from ${sql.id(this.#schema, 'control')}`,
@@ -217,5 +218,13 @@ export class PostgresWriter {
 
   async abandon(): Promise<void> {
     if (this.#session.isUsable) await this.#session.script(sql`rollback`);
+  }
+
+  async #prepareSession(): Promise<void> {
+    const apply = sql`select pg_catalog.set_config(${`${this.#schema}.apply`}, 'on', false)`;
+    await this.#session.script(apply);
+    // Where the role may not, validate has made sure that nothing would fire.
+    await setIfAllowed(this.#session, sql`set session session_replication_role = replica`);
+    this.#session.memory.set('writer', true);
   }
 }

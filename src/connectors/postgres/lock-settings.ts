@@ -1,9 +1,11 @@
 /**
- * The settings of a session that writes for a round. They last as long as the session, which is used again.
+ * How sessions of rounds wait for locks, whether they read or write. They last as long as the session, which is used again.
  *
- * Locks: when a round and an application wait for each other, it is the round that gives way. The server ends whoever looks for the
+ * When a round and an application wait for each other, it is the round that gives way. The server ends whoever looks for the
  * deadlock first, `deadlock_timeout` after it began to wait. A round that began first has given up by then. One that began last, when
  * the application had waited for a while, has to look at once; to say so takes a right that it may not have.
+ *
+ * A session that reads has locks that migrations wait for, and others behind them. So it does not wait for long either.
  */
 import { isReplicationError } from '../../model/errors.ts';
 import type { Session } from '../../pg/session.ts';
@@ -14,23 +16,19 @@ const lockTimeoutMaxMs = 400;
 const deadlockTimeoutMs = 10;
 
 /** Once for each session. */
-export const prepareWriting = async (session: Session, schema: string): Promise<void> => {
-  if (session.memory.has('writer')) return;
+export const prepareLocking = async (session: Session): Promise<void> => {
+  if (session.memory.has('locking')) return;
   const [row] = await session.query(
     sql`select setting as ms from pg_catalog.pg_settings where name = 'deadlock_timeout'`,
   );
   const lockTimeoutMs = Math.max(1, Math.min(lockTimeoutMaxMs, Math.floor(Number(row?.['ms']) / 2)));
-  await session.script(
-    sql`set session lock_timeout = ${sql.literal(lockTimeoutMs)}`,
-    sql`select pg_catalog.set_config(${`${schema}.apply`}, 'on', false)`,
-  );
+  await session.script(sql`set session lock_timeout = ${sql.literal(lockTimeoutMs)}`);
   await setIfAllowed(session, sql`set session deadlock_timeout = ${sql.literal(deadlockTimeoutMs)}`);
-  // Where the role may not, validate has made sure that nothing would fire.
-  await setIfAllowed(session, sql`set session session_replication_role = replica`);
-  session.memory.set('writer', true);
+  session.memory.set('locking', true);
 };
 
-const setIfAllowed = async (session: Session, statement: Sql): Promise<void> => {
+/** Makes a setting that the role may not be allowed to make. */
+export const setIfAllowed = async (session: Session, statement: Sql): Promise<void> => {
   try {
     await session.script(statement);
   } catch (error) {
