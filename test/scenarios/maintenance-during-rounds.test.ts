@@ -29,7 +29,7 @@ it('hinders nobody for long, and all is equal in the end', { timeout: 120_000 },
   });
   await gang.run('A', `insert into items select n, 'start' from generate_series(1, 2000) n`);
   await gang.settle();
-  let isOver = false;
+  const over = new AbortController();
   const keepHouse = async (name: string): Promise<void> => {
     const member = gang.sync.members.find(({ database }) => database.name === name);
     await using session = await connect(member?.database.parameters ?? {}, {
@@ -41,7 +41,7 @@ it('hinders nobody for long, and all is equal in the end', { timeout: 120_000 },
   };
   let writtenCount = 0;
   const write = async (name: string, parity: number): Promise<void> => {
-    for (let id = 10_000 + parity; !isOver; id += 2) {
+    for (let id = 10_000 + parity; !over.signal.aborted; id += 2) {
       await gang.run(name, `begin; insert into items values (${id}, 'later')`);
       await gang.run(name, `update items set note = '${name} ${id}' where id = ${1 + (id % 2000)}; commit`);
       writtenCount += 1;
@@ -49,7 +49,7 @@ it('hinders nobody for long, and all is equal in the end', { timeout: 120_000 },
   };
   const rounds = { good: 0, other: 0 };
   const replicate = async (...written: string[]): Promise<void> => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const outcomes = await gang
         .round(...written)
         .catch((error: unknown) => ({ all: { kind: 'bad' as const, error } }));
@@ -59,9 +59,7 @@ it('hinders nobody for long, and all is equal in the end', { timeout: 120_000 },
       }
     }
   };
-  const house = Promise.all(['A', 'B', 'C'].map(keepHouse)).finally(() => {
-    isOver = true;
-  });
+  const house = Promise.all(['A', 'B', 'C'].map(keepHouse)).finally(() => over.abort());
   await Promise.all([house, write('A', 0), write('B', 1), replicate(), replicate('C')]);
   await gang.expectEqual();
   expect(await gang.rows('C', 'items')).toHaveLength(2_000 + writtenCount);
