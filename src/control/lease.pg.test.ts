@@ -80,6 +80,7 @@ test('a lease from before the clock was set back ends a term after somebody has 
   expect(await take(second)).toEqual(syncs);
 });
 
+// Fails when a live lease is taken from its holder (npm run mutate).
 test('a lease is taken once, and nobody else gets it while it is live', async () => {
   const { store, syncs } = await installed('a', 'b');
   const take = (daemon: DaemonId): Promise<SyncId[]> =>

@@ -51,6 +51,7 @@ const transferOwn =
     })(isOver);
   };
 
+// Fails when each table is committed by itself (npm run mutate).
 test.each([
   ['one way', { A: 'source', C: 'target' }],
   ['from two masters', { A: 'source', B: 'source', C: 'target' }],
@@ -92,6 +93,7 @@ test.each([
 
 const shared = { first: 1, count: 6 };
 
+// Fails when a conflict is not recorded (npm run mutate).
 test('every transfer that lost against one of the other master is in the conflict log, also when it lost with the one that it was built on', async () => {
   const shop = await createInstallation({
     roles: { A: 'source', B: 'source', C: 'target' },

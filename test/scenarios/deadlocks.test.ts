@@ -35,6 +35,7 @@ const roundWaits = (gang: Gang, name = 'B'): Promise<void> =>
     { timeout: 10_000, interval: 5 },
   );
 
+// Fails when a round looks for deadlocks no sooner than applications (npm run mutate).
 it('gives way to an application that has waited for it for longer than it waits itself', async () => {
   await using gang = await createGang({ roles, schema, tables: ['item'] });
   await gang.run('A', `update item set note = 'A' where id in (1, 5, 7, 10)`);
