@@ -1,8 +1,10 @@
 /**
  * Leases on the control database.
  *
- * Seen to fail: without `where known.expires_at <= clock_timestamp()` in `takeLeases` a live lease changes hands, and of two that take at
- * once both believe to have it. Without the cut in `renewLeases` a lease from before the clock was set back lasts for an hour.
+ * Seen to fail: without `where known.expires_at <= clock_timestamp()` in `takeLeases` a live lease changes hands, and several that take at
+ * once all believe to have it; with a renewal of live leases only what has expired is lost; without the trigger `announce_release` nobody
+ * hears of what is given back; with the lease removed by `removeSync` a renewal waits for the command. Without the cut in `renewLeases` a
+ * lease from before the clock was set back lasts for an hour.
  */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';

@@ -1,8 +1,8 @@
 /**
  * A daemon that is cut off from the control database, without a word, while it replicates, and another one that is not.
  *
- * Seen to fail: with `isHeld` of the lease clock always true, and without the ends that `noticeEnds` tells, the first goes on
- * writing until its connections are ended by the second, which is after the lease has ended.
+ * Seen to fail: with `isHeld` of the lease clock always true the first goes on writing after its leases have ended, and after the second
+ * has taken over.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';

@@ -1,8 +1,8 @@
 /**
  * Two daemons, as processes of their own, share the syncs of an installation: one joins, is killed, is stopped.
  *
- * Seen to fail: with `give` left out of `planShare` the one that joins gets nothing; with `renewLeases` left out of the look (lease-keeper.ts) the
- * tables are written by both; without the trigger `announce_release` and with `lookEveryMs` at 30 s nobody takes over at once.
+ * Seen to fail: without `give` in `planShare` the one that joins gets nothing; with a supervisor that does not ask `mayWork` both write
+ * every table; with leases of 20 s nobody takes over in time; when `unregisterDaemon` leaves the leases nobody takes over at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';

@@ -125,7 +125,7 @@ test('a short absence of the control database is not noticed, and what was done 
   expect(await shop.kick(20_000)).toEqual({ result: 'done' });
 });
 
-/** Seen to fail: with `isHeld` in lease-keeper.ts always true the row arrives while the lease is long over. */
+/** Seen to fail: with `onEnded` in daemon.ts doing nothing and `mayWrite` always true the row arrives while the lease is long over. */
 test('without the control database for longer than a lease a daemon writes nothing, and goes on by itself', async () => {
   const shop = await createInstallation(oneWay);
   const daemon = shop.startDaemon();

@@ -2,7 +2,8 @@
  * A worker that stood still while its successor went on. Its snapshots are old, and what it would write is stale.
  *
  * Seen to fail: with the position inserted without a look at its predecessor (`movePosition` in position.ts) a worker that
- * is three steps late or more commits, for the row that it would collide with is gone: rows go back, and stay so.
+ * is three steps late or more commits, for the row that it would collide with is gone: rows go back, and stay so. With `mayWrite`
+ * not asked in destination.ts a worker without a lease commits.
  */
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../src/pg/sql.ts';
