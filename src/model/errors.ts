@@ -110,7 +110,8 @@ export const errorCatalogue = {
   },
   server_unsupported: {
     retry: 'manual',
-    meaning: 'The server is older than PostgreSQL 13, or is in recovery and cannot be a source.',
+    meaning:
+      'The server is older than PostgreSQL 13, or is in recovery and can be neither source nor target.',
     action: 'Use the primary server, version 13 or newer.',
   },
   out_of_resources: {

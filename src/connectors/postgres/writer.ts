@@ -220,9 +220,21 @@ export class PostgresWriter {
     if (this.#session.isUsable) await this.#session.script(sql`rollback`);
   }
 
+  #standby(): ReplicationError {
+    const { label } = this.#session;
+    return new ReplicationError('server_unsupported', {
+      message: `${label} is in recovery: a standby cannot be written.`,
+      facts: { database: label },
+    });
+  }
+
   async #prepareSession(): Promise<void> {
-    const apply = sql`select pg_catalog.set_config(${`${this.#schema}.apply`}, 'on', false)`;
-    await this.#session.script(apply);
+    const [found] = await this.#session.script(
+      sql`select pg_catalog.pg_is_in_recovery() as is_in_recovery`,
+      sql`select pg_catalog.set_config(${`${this.#schema}.apply`}, 'on', false)`,
+    );
+    // Once for each connection: a primary becomes a standby only by a restart.
+    if (found?.[0]?.['is_in_recovery'] === 't') throw this.#standby();
     // Where the role may not, validate has made sure that nothing would fire.
     await setIfAllowed(this.#session, sql`set session session_replication_role = replica`);
     this.#session.memory.set('writer', true);
