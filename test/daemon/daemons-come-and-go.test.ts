@@ -2,12 +2,15 @@
  * Two daemons, as processes of their own, share the syncs of an installation: one joins, is killed, is stopped.
  *
  * Seen to fail: without `give` in `planShare` the one that joins gets nothing; with a supervisor that does not ask `mayWork` both write
- * every table; with leases of 20 s nobody takes over in time; when `unregisterDaemon` leaves the leases nobody takes over at once.
+ * every table; with leases of 20 s nobody takes over in time; when `unregisterDaemon` leaves the leases nobody takes over at once;
+ * with `isBusy` always false the copy is cut off, and begins again elsewhere.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { readKick, requestKick } from '../../src/control/kick.ts';
 import { readLeases } from '../../src/control/lease.ts';
+import { readSyncStates } from '../../src/control/sync-state.ts';
+import { sql } from '../../src/pg/sql.ts';
 import { end, startProcess } from './daemon-process.ts';
 import type { TestInstallation } from './installation.ts';
 import { createSeveralSyncs, equalTables, holders, sharedOut, witnessed } from './several-syncs.ts';
@@ -116,4 +119,42 @@ test('a daemon that is told to end is taken over at once, and its kicks are answ
         }),
       { timeout: 20_000 },
     );
+}, 120_000);
+
+test('a sync in the middle of a long copy stays where it is when another daemon joins', async () => {
+  const { shop } = await createSeveralSyncs(2, { onetimecopy: 1 });
+  // In the order of their names t1 would go first.
+  await shop.run('B', 'create sequence public.copies');
+  await shop.run(
+    'B',
+    `create function public.slow() returns trigger language plpgsql as
+       $$ begin perform pg_catalog.nextval('public.copies'), pg_catalog.pg_sleep(12); return null; end $$;
+     create trigger slow before insert on t1 for each statement execute function public.slow();
+     alter table t1 enable always trigger slow`,
+  );
+  await shop.run('A', `insert into t1 values (1, 'copied')`);
+  const first = startProcess(shop);
+  const [daemon = ''] = await sharedOut(shop, [2]);
+  await vi.waitFor(
+    async () => {
+      const states = await shop.store.transaction(readSyncStates);
+      const copying = states.find(({ sync, state }) => sync === 't1' && state === 'copying');
+      // So long that it is not cut off for the sake of a fair share.
+      expect(Date.now() - (copying?.since ?? Date.now())).toBeGreaterThan(4_000);
+    },
+    { timeout: 30_000, interval: 100 },
+  );
+  startProcess(shop);
+  await sharedOut(shop, [1, 1]);
+  await vi.waitFor(async () => expect(await shop.rows('B', 't1')).toEqual(['(1,copied)']), {
+    timeout: 40_000,
+    interval: 100,
+  });
+  const session = await shop.database('B').session();
+  expect(await session.query(sql`select last_value from public.copies`), 'begun once').toEqual([
+    { last_value: '1' },
+  ]);
+  const written = (await witnessed(shop)).filter(({ table }) => table === 't1');
+  expect(new Set(written.map((one) => one.daemon))).toEqual(new Set([daemon]));
+  expect(first.exitCode).toBeNull();
 }, 120_000);

@@ -4,7 +4,7 @@ import { createDatabase, type TestDatabase } from '../../../test/support/databas
 import { isReplicationError } from '../../model/errors.ts';
 import type { DatabaseId, RelationId, SyncId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
-import { sql } from '../../pg/sql.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
 import { installCapture } from './capture.ts';
 import { acknowledge, canServe, decodeFloors, registerConsumer, selectFloors } from './consumer.ts';
 import { readControlWord } from './control-word.ts';
@@ -277,4 +277,38 @@ test('deltas beyond the budget end capture, and the application goes on', async 
   expect((await readSince(session, '1:1:')).keys).toHaveLength(20000);
   expect(await keepCapturing(session, schema)).toBe('resumed');
   expect((await readControlWord(session, schema)).isOff).toBe(false);
+});
+
+/** Seen to fail: without the time limit in `truncate` (segments.ts) the reader waits for as long as the daemon stands. */
+test('a daemon that stands still while it empties a segment holds up no reader for long', async () => {
+  const database = await createDatabase('standing');
+  const application = await prepare(database);
+  await application.script(sql`insert into public.t values (1, 1)`);
+  const daemon = await database.session();
+  await rotateSegments(daemon, { schema, ageMs });
+  await application.script(
+    acknowledge(schema, consumer, { snapshot: await takeSnapshot(application), incarnation: 0n }),
+  );
+  const reader = await database.session();
+  await reader.script(sql`set lock_timeout = '20s'`);
+  const counted = Promise.withResolvers<unknown>();
+  const standing = new Proxy(daemon, {
+    get(target, name) {
+      if (name !== 'script') return Reflect.get(target, name, target) as unknown;
+      return async (...statements: readonly Sql[]) => {
+        const results = await target.script(...statements);
+        // It has the lock, and says nothing more until the reader has got its answer.
+        if (target.isInTransaction) {
+          const [first = sql.empty] = segmentTables(schema, 1);
+          counted.resolve(reader.query(sql`select count(*) from ${first}`));
+          await counted.promise;
+        }
+        return results;
+      };
+    },
+  });
+  await expect(rotateSegments(standing, { schema, ageMs: 0 })).rejects.toMatchObject({
+    code: 'database_unreachable',
+  });
+  expect(await counted.promise).toEqual([{ count: '1' }]);
 });

@@ -16,6 +16,8 @@ import { type SegmentNumber, segmentNumbers, segmentTable } from './delta.ts';
 
 const segmentBytesMax = 16 * 1024 * 1024;
 const segmentAgeMaxMs = 60_000;
+/** Readers wait for the lock of a segment, so a daemon that stands still must not keep it. */
+const idleInTransactionMs = 5_000;
 
 /** Where to write next; null: stay. Pure. */
 export const nextSegment = (
@@ -86,8 +88,9 @@ const readSegments = async (
 /** False when somebody still needs it or is at it. */
 const truncate = async (session: Session, schema: string, table: Sql): Promise<boolean> => {
   try {
-    const [, , needs] = await session.script(
+    const [, , , needs] = await session.script(
       sql`begin isolation level read committed`,
+      sql`set local idle_in_transaction_session_timeout = ${sql.literal(idleInTransactionMs)}`,
       sql`lock table ${table} in access exclusive mode nowait`,
       sql`select ${isNeeded(schema, table)} as is_needed`,
     );
