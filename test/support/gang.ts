@@ -44,7 +44,7 @@ export interface Gang
   /** With new connections, and nobody has noticed that the old ones broke. */
   reconnectUnnoticed(): Promise<void>;
   /** A database is to be found on another server from now on: as by `tahr update db`, and a restart. */
-  move(name: string, server: TestServer): Promise<void>;
+  move(name: string, server: TestServer, databaseName?: string): Promise<void>;
 }
 
 export const createGang = async (options: GangOptions): Promise<Gang> => {
@@ -108,9 +108,9 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       await site.reconnect();
     },
     reconnectUnnoticed: () => site.reconnect(),
-    async move(name, server) {
+    async move(name, server, databaseName) {
       rounds.forget();
-      await site.move(name, server);
+      await site.move(name, server, databaseName);
       rounds.sync = { ...rounds.sync, members: membersOf(site.databases, options.roles) };
     },
     [Symbol.asyncDispose]: () => site[Symbol.asyncDispose](),

@@ -51,8 +51,8 @@ export interface Site extends Applications, AsyncDisposable {
   readonly borrow: (id: DatabaseId) => Promise<Lease>;
   /** New pools, and new sessions where the old ones are broken. */
   reconnect(): Promise<void>;
-  /** The database is to be found on another server from now on, under the same name. */
-  move(name: string, server: TestServer): Promise<void>;
+  /** The database is to be found on another server from now on, under the same name unless another is given. */
+  move(name: string, server: TestServer, databaseName?: string): Promise<void>;
 }
 
 /** @param makedelta the databases that have it on */
@@ -119,8 +119,8 @@ export const createSite = async (
       return (found ?? []).map(({ row }) => row ?? '');
     },
     reconnect,
-    async move(name, server) {
-      tested.set(name, existingDatabase(server, tested.get(name)?.name ?? ''));
+    async move(name, server, databaseName = tested.get(name)?.name ?? '') {
+      tested.set(name, existingDatabase(server, databaseName));
       databases.set(name, { ...(databases.get(name) as Database), parameters: parametersOf(name) });
       await sessions.get(name)?.close();
       await reconnect();

@@ -8,6 +8,8 @@ export interface PositionVerdict {
   readonly code: 'position_lost' | 'server_unsupported';
   /** What is the matter with the source, as the end of a sentence that begins with its name. */
   readonly what: string;
+  /** What else may be done than to copy; empty: nothing. */
+  readonly advice: string;
 }
 
 export const whatStandbyIs =
@@ -28,7 +30,7 @@ export const judgePosition = (facts: {
     { ...position.lineage, xmax: xmaxOf(position.snapshot) },
     { ...lineage, xmax: xmaxOf(snapshot) },
   );
-  const lost = (what: string): PositionVerdict => ({ code: 'position_lost', what });
+  const lost = (what: string, advice = ''): PositionVerdict => ({ code: 'position_lost', what, advice });
   switch (verdict) {
     case 'same':
     case 'promoted':
@@ -36,7 +38,7 @@ export const judgePosition = (facts: {
       if (canServe(position.snapshot, floors)) return null;
       return lost('had to discard changes that were not read yet, or was set up again');
     case 'standby':
-      return { code: 'server_unsupported', what: whatStandbyIs };
+      return { code: 'server_unsupported', what: whatStandbyIs, advice: '' };
     case 'rewound':
       return lost(
         'was set back to an earlier state: restored, promoted from a standby that missed the end, or rolled back',
@@ -46,7 +48,10 @@ export const judgePosition = (facts: {
         'was promoted, and the role may not see whether it missed anything (docs/privileges.md, "After a failover")',
       );
     case 'cloned':
-      return lost('is a copy of the database that was read before, in the same cluster');
+      return lost(
+        'is a copy of the database that was read before, in the same cluster',
+        'If the original is meant, correct dbname= with `tahr update db`, then `tahr resume` the sync. The copy notes changes that nobody reads, until the schema of Tahr is dropped there. ',
+      );
     case 'restored':
       return lost('was made by dump and restore; its transactions have other numbers');
     default:

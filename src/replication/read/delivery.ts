@@ -205,6 +205,7 @@ const positionOf = ({ positions, member, sync }: PlanOptions, source: Database):
     reader: member.database,
     sync,
     what: 'was never read, or the schema of the reader was emptied',
+    advice: '',
   });
 };
 

@@ -64,8 +64,7 @@ export const positionProblem = (
   const floors = opening.floors.get(reader.id);
   const verdict = judgePosition({ position, lineage, snapshot: opening.snapshot, floors });
   if (verdict === null) return null;
-  if (verdict.code === 'position_lost')
-    return positionLost({ source: database, reader, sync, what: verdict.what });
+  if (verdict.code === 'position_lost') return positionLost({ source: database, reader, sync, ...verdict });
   const message = `${database.name} ${verdict.what}.`;
   return new ReplicationError(verdict.code, { message, facts: { database: database.name } });
 };
@@ -76,13 +75,14 @@ export const positionLost = (lost: {
   readonly reader: Database;
   readonly sync: SyncDefinition;
   readonly what: string;
+  readonly advice: string;
 }): ReplicationError => {
-  const { source, reader, sync, what } = lost;
+  const { source, reader, sync, what, advice } = lost;
   const first = sources(sync)[0]?.database.name ?? source.name;
   return new ReplicationError('position_lost', {
     message: `${source.name} ${what}, so the position of ${reader.name} is of no use there any more.`,
     hint:
-      `If ${first} has the right rows: tahr update sync ${sync.name} onetimecopy=1. It copies ${first} to the others and deletes rows that ${first} lacks. ` +
+      `${advice}If ${first} has the right rows: tahr update sync ${sync.name} onetimecopy=1. It copies ${first} to the others and deletes rows that ${first} lacks. ` +
       `If another source has them, put it first: tahr update dbgroup ${sync.dbgroup} with that source in the first place; then the same.`,
     facts: { source: source.name, database: reader.name },
   });
