@@ -6,6 +6,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { createLog } from '../runtime/log.ts';
 import { LaneReport, type Unwatched } from './lane-report.ts';
 import { StatusBoard } from './status-board.ts';
+import type { RoundRecord } from '../control/round.ts';
 
 const syncId = 'id' as SyncId;
 const database = (id: number, name: string): Database => ({
@@ -19,12 +20,22 @@ const [a, b, c] = [database(1, 'A'), database(2, 'B'), database(3, 'C')];
 const targets: Member[] = [b, c].map((target) => ({ role: 'target', database: target }));
 const applied = { inserted: 1, updated: 0, deleted: 0, conflicts: 0 };
 
+/** A board that also keeps the rounds that it was told of. */
+class RememberingBoard extends StatusBoard {
+  readonly rounds: RoundRecord[] = [];
+
+  override record(round: RoundRecord): void {
+    this.rounds.push(round);
+    super.record(round);
+  }
+}
+
 const reportOf = (unwatched: () => Unwatched | null) => {
-  const board = new StatusBoard(systemClock);
+  const board = new RememberingBoard(systemClock);
   const log = createLog({ level: 'debug', destination: new PassThrough().resume() });
   const report = new LaneReport({ syncId, written: targets, unwatched, board, clock: systemClock, log });
   const stateOf = ({ id }: Database) => board.get({ syncId, databaseId: id });
-  return { report, stateOf };
+  return { report, stateOf, rounds: board.rounds };
 };
 
 test('a lane whose source is not watched waits for it until the watch is back', () => {
@@ -52,7 +63,7 @@ test('a lane whose source is not watched waits for it until the watch is back', 
 });
 
 test('of a round that was cut off only what was committed is told', () => {
-  const { report, stateOf } = reportOf(() => null);
+  const { report, stateOf, rounds } = reportOf(() => null);
   report.begin(targets);
   const committed = report.cutOff(
     new Map([
@@ -61,6 +72,7 @@ test('of a round that was cut off only what was committed is told', () => {
     ]),
   );
   expect([...committed.keys()]).toEqual([b.id]);
-  expect(stateOf(b)).toMatchObject({ state: 'idle', totals: applied });
+  expect(rounds).toMatchObject([{ databaseId: b.id, outcome: 'good', ...applied }]);
+  expect(stateOf(b)).toMatchObject({ state: 'idle', lastGoodAt: rounds[0]?.endedAt });
   expect(stateOf(c)).toMatchObject({ state: 'starting', lastError: null, lastBadAt: null });
 });
