@@ -80,15 +80,24 @@ describe.each(ways)('on %s', (_, roles) => {
   });
 
   it.each([
-    ['a deferrable unique constraint', 'unique (value) deferrable initially deferred'],
-    ['an ordinary unique constraint', 'unique (value)'],
-    ['a deferrable exclusion constraint', 'exclude (value with =) deferrable'],
-    ['a unique index with an expression', ''],
+    ['a deferrable unique constraint', 'alter table t add unique (value) deferrable initially deferred'],
+    [
+      'a deferrable unique constraint over a domain of an enum',
+      `create type word as enum ('taken', 'free', 'else');
+       create domain strict_word as word;
+       alter table t alter value type strict_word using value::strict_word, add unique (value) deferrable`,
+    ],
+    ['an ordinary unique constraint', 'alter table t add unique (value)'],
+    ['a deferrable exclusion constraint', 'alter table t add exclude (value with =) deferrable'],
+    [
+      'a deferrable exclusion constraint over some rows, with an expression',
+      'alter table t add exclude (lower(value) with =) where (id > 0) deferrable',
+    ],
+    ['a unique index with an expression', 'create unique index on t (lower(value))'],
   ])('a row that collides on %s is found, and not stored', async (_constraint, constraint) => {
     await using gang = await createGang({
       roles,
-      schema: `create table t (id int primary key, value text${constraint === '' ? '' : `, ${constraint}`});
-        ${constraint === '' ? 'create unique index on t (lower(value))' : ''}`,
+      schema: `create table t (id int primary key, value text); ${constraint}`,
       seed: { B: `insert into t values (100, 'taken')` },
       tables: ['t'],
     });
@@ -101,6 +110,33 @@ describe.each(ways)('on %s', (_, roles) => {
     await gang.run('A', `update t set value = 'else' where id = 1`);
     await gang.settle();
     expect(await gang.rows('B', 't')).toHaveLength(3);
+  });
+
+  it.each([
+    ['a table', '', 'alter table t add constraint apart exclude (value with =) deferrable'],
+    [
+      'a partition',
+      'partition by range (id); create table "T1" partition of t for values from (0) to (1000)',
+      'alter table "T1" add constraint apart unique (value) deferrable',
+    ],
+  ])('a deferrable constraint that is added to %s later is found', async (_what, partitions, statement) => {
+    await using gang = await createGang({
+      roles,
+      schema: `create table t (id int primary key, value text) ${partitions}`,
+      seed: { B: `insert into t values (100, 'taken')` },
+      tables: ['t'],
+      keepsCatalogs: true,
+    });
+    await gang.run('A', `insert into t values (1, 'first')`);
+    await gang.settle();
+    await gang.run('B', statement);
+    await gang.run('A', `insert into t values (2, 'taken')`);
+    await gang.round('B');
+    const { B } = await gang.round('B');
+    expect(
+      B?.kind === 'bad' && isReplicationError(B.error, 'unique_conflict') && B.error.facts['table'],
+    ).toBe('t');
+    expect(await gang.rows('B', 't')).not.toContain('(2,taken)');
   });
 
   it('a row that a check or NOT NULL refuses stops the round by name, and the sync goes on when it fits', async () => {

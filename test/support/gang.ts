@@ -17,6 +17,8 @@ interface GangOptions extends SiteOptions {
   readonly keys?: Readonly<Record<string, string>>;
   readonly sequences?: readonly string[];
   readonly options?: Partial<SyncDefinition>;
+  /** See `SyncRounds`. */
+  readonly keepsCatalogs?: boolean;
 }
 
 export interface Gang
@@ -68,6 +70,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     ...options.options,
   });
   const rounds = createSyncRounds(site, definition, randomUUID());
+  rounds.keepsCatalogs = options.keepsCatalogs ?? false;
   await rounds.install();
   const settle = (): Promise<void> => settleAll([rounds]);
   return {

@@ -7,7 +7,7 @@
  */
 import { type Sql, sql } from '../../pg/sql.ts';
 import { isApplied, type StageColumn, type StagePlan } from './stage.ts';
-import { deferrableOf, deltaColumn, keyMatches, keyOf, keyValue, relationOf } from './table.ts';
+import { deltaColumn, keyMatches, keyValue, relationOf } from './table.ts';
 
 /** The row of the table `t` that a row of the stage `s` names. */
 export const sameRow = (plan: StagePlan): Sql => keyMatches(plan.key, sql`t`, sql`s`);
@@ -92,7 +92,7 @@ export const lockRows = (plan: StagePlan): Sql[] => {
      order by ${sql.join(plan.key.columns.map(({ name }) => sql`t.${sql.id(name)}`))}
        for ${strength} of t`;
   const exclusive = sql`lock table ${relationOf(plan.table)} in share row exclusive mode`;
-  const isUnguarded = deferrableOf(plan.table).length > 0;
+  const isUnguarded = plan.table.deferrable.length > 0;
   const strength = needsReplacement(plan) ? sql`update` : sql`no key update`;
   return [
     ...(isUnguarded ? [exclusive] : []),
@@ -133,16 +133,24 @@ export const stageAbsentRows = (plan: StagePlan, version: StagedVersion | null):
 
 /** Rows that collide on a deferrable constraint, which the server does not check in replica role (engine rule §6). */
 export const deferrableCollisions = (plan: StagePlan): Sql[] =>
-  deferrableOf(plan.table).map(({ index, columns }) => {
-    const collides = columns.map(
-      (column) => sql`${keyOf(column, sql`u`)} ${sql.verbatim(column.equals)} ${keyOf(column, sql`t`)}`,
+  plan.table.deferrable.map(({ name, partition, predicate, terms }) => {
+    const holder = partition === null ? relationOf(plan.table) : sql.id(partition.schema, partition.name);
+    const nameOf = (index: number): Sql => sql.id(`term${index + 1}`);
+    const values = terms.map(({ expression }, index) => sql`${sql.verbatim(expression)} as ${nameOf(index)}`);
+    // Expressions name columns without an alias, so nothing else may be in their FROM list.
+    const rows = (condition: Sql): Sql => sql`
+      (select t.tableoid as place_table, t.ctid as place, ${sql.join(values)}
+         from ${holder} t
+        where ${sql.verbatim(predicate ?? 'true')} and ${condition})`;
+    const collides = terms.map(
+      ({ operator }, index) => sql`other.${nameOf(index)} ${sql.verbatim(operator)} applied.${nameOf(index)}`,
     );
     return sql`
-        select ${index}::text as constraint
-          from ${relationOf(plan.table)} t
-         where exists (select from ${plan.stage} s where ${isApplied} and s.present and ${sameRow(plan)})
-           and exists (select from ${relationOf(plan.table)} u
-                        where (u.tableoid, u.ctid) <> (t.tableoid, t.ctid) and ${sql.join(collides, ' and ')})
+        select ${name}::text as constraint
+          from ${rows(sql`exists (select from ${plan.stage} s where ${isApplied} and s.present and ${sameRow(plan)})`)} applied
+         where exists (select from ${rows(sql`true`)} other
+                        where (other.place_table, other.place) <> (applied.place_table, applied.place)
+                          and ${sql.join(collides, ' and ')})
          limit 1`;
   });
 

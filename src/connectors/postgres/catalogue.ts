@@ -8,6 +8,7 @@ import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import type { TypeCatalogue, TypeFacts } from './column-type.ts';
 import type { Attribute } from './composite.ts';
+import { deferrableFingerprint } from './deferrable.ts';
 import type { IndexColumn, IndexFacts } from './key.ts';
 
 const relationKinds = [
@@ -99,7 +100,8 @@ export const fingerprintOf = (c: Sql): Sql => sql`
     (select string_agg(concat_ws(',', k.relname, i.indkey, i.indclass, i.indcollation, i.indisprimary, i.indimmediate,
               i.indisvalid, i.indpred is null, i.indexprs is null), ';' order by k.relname)
        from pg_index i join pg_class k on k.oid = i.indexrelid
-      where i.indrelid = ${c}.oid and i.indisunique)))`;
+      where i.indrelid = ${c}.oid and i.indisunique),
+    ${deferrableFingerprint(c)}))`;
 
 export const readRelations = async (
   session: Session,
@@ -177,7 +179,7 @@ export const readColumns = async (
   return columns;
 };
 
-/** The unique indexes and deferrable exclusion constraints by table oid, by name. Columns of INCLUDE are no part of them. */
+/** The unique indexes by table oid, by name. Columns of INCLUDE are no part of them. */
 export const readIndexes = async (
   session: Session,
   oids: readonly string[],
@@ -185,7 +187,7 @@ export const readIndexes = async (
   const rows = await session.query(sql`
     select i.indrelid as oid, k.relname as name, i.indisprimary as is_primary, i.indisvalid and i.indisready as is_valid,
            i.indimmediate as is_immediate, i.indpred is not null as is_partial,
-           am.amname = 'btree' as is_by_equality, i.indisexclusion as is_exclusion,
+           am.amname = 'btree' as is_by_equality,
            (select count(*) from generate_series(0, i.indnkeyatts - 1) p where i.indkey[p] = 0) as expression_count,
            coalesce(columns.list, '[]') as columns
       from pg_index i
@@ -207,12 +209,11 @@ export const readIndexes = async (
           join pg_opclass oc on oc.oid = i.indclass[p]
           left join pg_amop ao on ao.amopfamily = oc.opcfamily and ao.amopmethod = k.relam and ao.amopstrategy = 3
                               and ao.amoplefttype = oc.opcintype and ao.amoprighttype = oc.opcintype
-          left join pg_constraint ex on ex.conindid = i.indexrelid and ex.conrelid = i.indrelid and ex.conexclop is not null
-          left join pg_operator eq on eq.oid = coalesce(ex.conexclop[p + 1], ao.amopopr)
+          left join pg_operator eq on eq.oid = ao.amopopr
           left join pg_namespace eqn on eqn.oid = eq.oprnamespace
           left join pg_collation col on col.oid = i.indcollation[p]
           left join pg_namespace coln on coln.oid = col.collnamespace) columns
-     where i.indrelid = any(${oids}::oid[]) and (i.indisunique or (i.indisexclusion and not i.indimmediate)) and i.indislive
+     where i.indrelid = any(${oids}::oid[]) and i.indisunique and i.indislive
      order by i.indrelid, k.relname collate "C"`);
   const indexes = new Map<string, IndexFacts[]>();
   for (const row of rows) {
@@ -223,7 +224,6 @@ export const readIndexes = async (
       isImmediate: row['is_immediate'] === 't',
       isPartial: row['is_partial'] === 't',
       isByEquality: row['is_by_equality'] === 't',
-      isExclusion: row['is_exclusion'] === 't',
       expressionCount: Number(row['expression_count']),
       columns: JSON.parse(row['columns'] as string) as IndexColumn[],
     });

@@ -19,7 +19,8 @@ import {
   type TypeCatalogue,
   transportOf,
 } from './column-type.ts';
-import { chooseKey, exclusionsOf, type IndexFacts, otherUniqueIndexes } from './key.ts';
+import { type DeferrableFacts, deferrableOf, readDeferrable } from './deferrable.ts';
+import { chooseKey, type IndexFacts, otherUniqueIndexes } from './key.ts';
 import type { Column, KeyColumn, Table, TableKey } from './table.ts';
 
 export interface IntrospectionOptions {
@@ -46,6 +47,7 @@ export const readTables = async (
   const oids = relations.map(({ oid }) => oid);
   const columns = await readColumns(session, oids);
   const indexes = await readIndexes(session, oids);
+  const deferrable = await readDeferrable(session, oids);
   const firing = await readFiring(session, oids, options.schema);
   const types = await readTypes(session, typesOf(columns));
   const versions = {
@@ -63,6 +65,7 @@ export const readTables = async (
       versions,
       columns: columns.get(facts.oid) ?? [],
       indexes: indexes.get(facts.oid) ?? [],
+      deferrable: deferrable.get(facts.oid) ?? [],
       firing: firing.get(facts.oid) ?? [],
     });
   });
@@ -82,10 +85,12 @@ interface Parts {
   readonly versions: ServerVersions;
   readonly columns: readonly ColumnFacts[];
   readonly indexes: readonly IndexFacts[];
+  readonly deferrable: readonly DeferrableFacts[];
   readonly firing: readonly string[];
 }
 
-const assembleTable = ({ facts, keyIndex, types, versions, columns, indexes, firing }: Parts): Table => {
+const assembleTable = (parts: Parts): Table => {
+  const { facts, keyIndex, types, versions, columns, indexes, deferrable, firing } = parts;
   const { index, problem } = chooseKey(indexes, keyIndex);
   return {
     relation: facts.relation,
@@ -94,9 +99,7 @@ const assembleTable = ({ facts, keyIndex, types, versions, columns, indexes, fir
     columns: columns.map((column) => columnOf(column, types, versions)),
     key: index === null ? null : tableKeyOf(index, types),
     keyProblem: problem,
-    deferrableExclusions: exclusionsOf(indexes)
-      .filter(({ isImmediate }) => !isImmediate)
-      .map((exclusion) => tableKeyOf(exclusion, types)),
+    deferrable: deferrable.map((constraint) => deferrableOf(constraint, types)),
     uniqueIndexes: otherUniqueIndexes(indexes, index).map((unique) => tableKeyOf(unique, types)),
     firesWithoutReplicaRole: firing,
     refusesOnConflict: facts.refusesOnConflict,

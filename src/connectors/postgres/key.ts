@@ -8,7 +8,7 @@ export interface IndexColumn {
   readonly name: string;
   readonly typeOid: string;
   readonly notNull: boolean;
-  /** Equality as the index understands it, `operator(pg_catalog.=)`, or the operator of the exclusion constraint. */
+  /** Equality as the index understands it, `operator(pg_catalog.=)`. */
   readonly equals: string;
   /** Quoted and with its schema; null where it is the default of the database, or the type has none. */
   readonly collation: string | null;
@@ -26,8 +26,6 @@ export interface IndexFacts {
   readonly isPartial: boolean;
   /** Of the access method btree: equality of all columns is what makes two rows collide. */
   readonly isByEquality: boolean;
-  /** Of an exclusion constraint: the operators of all columns together are what two rows must not have in common. */
-  readonly isExclusion: boolean;
   readonly expressionCount: number;
   readonly columns: readonly IndexColumn[];
 }
@@ -65,10 +63,8 @@ const problemOf = (indexes: readonly IndexFacts[]): string => {
   return indexes.map((index) => `${describe(index)} ${unfitness(index) ?? 'is deferrable'}`).join(', ');
 };
 
-const describe = ({ name, isPrimary, isExclusion }: IndexFacts): string => {
-  if (isPrimary) return `primary key "${name}"`;
-  return isExclusion ? `exclusion constraint "${name}"` : `unique index "${name}"`;
-};
+const describe = ({ name, isPrimary }: IndexFacts): string =>
+  isPrimary ? `primary key "${name}"` : `unique index "${name}"`;
 
 /** Why the index cannot be a key, as the end of a sentence; null when it can. */
 const unfitness = (index: IndexFacts): string | null => {
@@ -92,7 +88,3 @@ export const otherUniqueIndexes = (
     (index) =>
       index !== key && index.isValid && index.isByEquality && !index.isPartial && index.expressionCount === 0,
   );
-
-/** Exclusion constraints, as far as they are over plain columns of all rows. */
-export const exclusionsOf = (indexes: readonly IndexFacts[]): readonly IndexFacts[] =>
-  indexes.filter((index) => index.isExclusion && !index.isPartial && index.expressionCount === 0);

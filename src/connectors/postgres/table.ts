@@ -2,6 +2,7 @@
 import type { RelationName } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import type { CompositeType } from './composite.ts';
+import type { DeferrableConstraint } from './deferrable.ts';
 
 export interface Column {
   readonly name: string;
@@ -56,8 +57,7 @@ export interface Table {
   readonly keyProblem: string | null;
   /** Unique indexes other than the key, expression and partial ones left out. */
   readonly uniqueIndexes: readonly TableKey[];
-  /** Two rows collide where the operators of all columns say yes: they stand where an index has its equality. */
-  readonly deferrableExclusions: readonly TableKey[];
+  readonly deferrable: readonly DeferrableConstraint[];
   /** Triggers, rules and foreign keys that would fire for our rows without replica role. */
   readonly firesWithoutReplicaRole: readonly string[];
   /** A BEFORE ROW trigger or an INSTEAD rule, enabled ALWAYS or REPLICA, may keep our rows out or change them. */
@@ -69,19 +69,13 @@ export interface Table {
   readonly hasRowSecurity: boolean;
   /** Fed by a native subscription, whose apply worker fires row triggers only. */
   readonly isSubscribed: boolean;
-  /** Changes whenever a column, a type inside it, the key, the inheritance or `firesInReplicaRole` changes. */
+  /** Changes whenever a column, a type inside it, a unique or deferrable constraint, the inheritance or `firesInReplicaRole` changes. */
   readonly fingerprint: string;
 }
 
 /** All unique indexes, the key first. */
 const uniqueIndexesOf = (table: Table): readonly TableKey[] =>
   table.key === null ? table.uniqueIndexes : [table.key, ...table.uniqueIndexes];
-
-/** What the server does not check for rows of ours (engine rule §6): deferrable constraints of either kind. */
-export const deferrableOf = (table: Table): readonly TableKey[] => [
-  ...uniqueIndexesOf(table).filter(({ isDeferrable }) => isDeferrable),
-  ...table.deferrableExclusions,
-];
 
 /** The unique index over these columns, in whichever order; the key where it is the one. */
 export const uniqueOver = (table: Table, columns: readonly string[]): TableKey | undefined =>
