@@ -1,6 +1,7 @@
 /** The checker of the simulation sees what it is there for: each of these histories is in order but for one thing. */
 import { describe, expect, it } from 'vitest';
 import { check, type CheckOptions } from './check.ts';
+import type { RecordedSync } from './verdicts.ts';
 import type { Chronicle, ConflictRecord, Image, RecordedVersion, Write } from './witness.ts';
 
 const key = '["1"]';
@@ -44,6 +45,7 @@ const record = (
   kind: 'update_origin_differs',
   winner: versions.find(({ won }) => won)?.origin ?? null,
   strategy: 'bucardo_latest',
+  decidedAt: 0n,
   versions,
   ...more,
 });
@@ -62,25 +64,29 @@ const chronicle = (
   rows: new Map([['items', token === null ? [] : [{ key, image: image(token) }]]]),
 });
 
+const syncWith = (eras: RecordedSync['eras']): Pick<CheckOptions, 'syncs'> => ({
+  syncs: new Map([
+    [
+      's1',
+      {
+        names: new Map([
+          [1, 'A'],
+          [2, 'B'],
+          [3, 'C'],
+        ]),
+        eras,
+        tables: new Map([[1, 'items']]),
+      },
+    ],
+  ]),
+});
+
 const faultsOf = (chronicles: readonly Chronicle[], options: Partial<CheckOptions> = {}): readonly string[] =>
   check({
     chronicles,
     tables: [{ name: 'items', keyColumns: ['id'] }],
     equal: { items: chronicles.map(({ database }) => database) },
-    syncs: new Map([
-      [
-        's1',
-        {
-          names: new Map([
-            [1, 'A'],
-            [2, 'B'],
-            [3, 'C'],
-          ]),
-          sources: ['A', 'B', 'C'],
-          tables: new Map([[1, 'items']]),
-        },
-      ],
-    ]),
+    ...syncWith([{ since: 0n, sources: ['A', 'B', 'C'] }]),
     isLatestOnly: () => true,
     isRing: false,
     ...options,
@@ -204,6 +210,21 @@ describe('the checker sees', () => {
       strategy: 'bucardo_source',
     });
     expect(faultsOf(quarrel([wrong]))).toContainEqual(expect.stringContaining('bucardo_source prefers A'));
+  });
+
+  it('a winner that was preferred only while another source was there', () => {
+    const won = record([version(2, 20, { token: 'B1', won: true }), version(1, 10, { token: 'A1' })], {
+      strategy: 'bucardo_target',
+      decidedAt: 200n,
+    });
+    const eras = [
+      { since: 0n, sources: ['A', 'B'] },
+      { since: 100n, sources: ['A'] },
+    ];
+    expect(faultsOf(quarrel([won]), syncWith(eras))).toContainEqual(
+      expect.stringContaining('bucardo_target prefers A'),
+    );
+    expect(faultsOf(quarrel([{ ...won, decidedAt: 50n }]), syncWith(eras))).toEqual([]);
   });
 
   it('a version with the time of another', () => {

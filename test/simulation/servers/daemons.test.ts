@@ -18,7 +18,7 @@ import { testSeed } from '../../support/history.ts';
 import { check } from './check.ts';
 import { type Dice, diceOf } from './dice.ts';
 import { createTable, initialRows, type TablePlan, type Writer, writeSomething } from './tables.ts';
-import { recordedSyncOf } from './verdicts.ts';
+import { eraOf, namesOf, recordedSyncOf } from './verdicts.ts';
 import { installWitness, readChronicle, recordOf } from './witness.ts';
 
 const program = `${import.meta.dirname}/../../support/faulty-daemon.ts`;
@@ -126,11 +126,15 @@ const expectNothingLost = async (seed: number, roles: Readonly<Record<string, Ro
     sql`select *, relation as tbl from tahr_control.conflict`,
   );
   const [first, ...others] = chronicles;
+  const recorded = {
+    names: namesOf(shop.sync.members.map(({ database }) => database)),
+    eras: [eraOf(shop.sync, 0n)],
+  };
   const found = check({
     chronicles: first === undefined ? [] : [{ ...first, records: logged.map(recordOf) }, ...others],
     tables,
     equal: Object.fromEntries(tables.map(({ name }) => [name, names])),
-    syncs: new Map([[shop.sync.id, recordedSyncOf(shop.sync, new Map())]]),
+    syncs: new Map([[shop.sync.id, recordedSyncOf(shop.sync, recorded)]]),
     isLatestOnly: () => true,
     isRing: false,
   });

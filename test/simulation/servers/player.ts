@@ -17,6 +17,7 @@ import type { Arena } from './arena.ts';
 import { createCaretaker } from './caretaker.ts';
 import { describeStep, type Place, type Plan, type RoundStep, type Step, type SyncPlan } from './plan.ts';
 import { Borrowed, broken, RoundLeases } from './round-leases.ts';
+import { type Era, eraOf } from './verdicts.ts';
 import { type Chronicle, installWitness, readChronicle } from './witness.ts';
 
 export interface Played {
@@ -25,7 +26,13 @@ export interface Played {
   readonly trace: readonly string[];
   /** What should not have happened while it was played. */
   readonly troubles: readonly string[];
-  readonly syncs: ReadonlyMap<string, SyncDefinition>;
+  readonly syncs: readonly PlayedSync[];
+}
+
+interface PlayedSync {
+  /** In the end. */
+  readonly definition: SyncDefinition;
+  readonly eras: readonly Era[];
 }
 
 export const play = async (arena: Arena, plan: Plan): Promise<Played> => {
@@ -57,6 +64,7 @@ class Player {
   readonly #plan: Plan;
   readonly #databases: ReadonlyMap<string, Database>;
   readonly #rounds = new Map<string, SyncRounds>();
+  readonly #eras = new Map<string, Era[]>();
   readonly #caretaker: ReturnType<typeof createCaretaker>;
   readonly #trace: string[] = [];
   readonly #troubles: string[] = [];
@@ -84,6 +92,7 @@ class Player {
       const rounds = createSyncRounds(site, this.#definitionOf(sync), installation);
       rounds.keepsCatalogs = true;
       this.#rounds.set(sync.name, rounds);
+      this.#eras.set(sync.name, [eraOf(rounds.sync, 0n)]);
       await rounds.install();
     }
   }
@@ -168,6 +177,7 @@ class Player {
 
   async #change(rounds: SyncRounds, change: Partial<SyncDefinition>): Promise<void> {
     rounds.sync = { ...rounds.sync, ...change };
+    this.#eras.get(rounds.sync.name)?.push(eraOf(rounds.sync, BigInt(Date.now()) * 1000n));
     await rounds.install();
     // A daemon begins new lanes for what has changed.
     rounds.forget();
@@ -319,7 +329,10 @@ class Player {
       chronicles: this.#chronicles,
       trace: this.#trace,
       troubles: this.#troubles,
-      syncs: new Map([...this.#rounds].map(([name, { sync }]) => [name, sync])),
+      syncs: [...this.#rounds].map(([name, { sync }]) => ({
+        definition: sync,
+        eras: this.#eras.get(name) ?? [],
+      })),
     };
   }
 }

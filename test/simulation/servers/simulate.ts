@@ -3,7 +3,7 @@ import type { Arena } from './arena.ts';
 import { check, type Findings } from './check.ts';
 import { describePlan, type Plan } from './plan.ts';
 import { play } from './player.ts';
-import { recordedSyncOf } from './verdicts.ts';
+import { namesOf, recordedSyncOf } from './verdicts.ts';
 
 export interface Simulated extends Findings {
   readonly plan: Plan;
@@ -12,12 +12,14 @@ export interface Simulated extends Findings {
 
 export const simulate = async (arena: Arena, plan: Plan): Promise<Simulated> => {
   const { chronicles, trace, troubles, syncs } = await play(arena, plan);
-  const names = new Map([...arena.databases.values()].map(({ id, name }): [number, string] => [id, name]));
+  const names = namesOf(arena.databases.values());
   const findings = check({
     chronicles,
     tables: plan.tables,
     equal: chronicles.length === 0 ? {} : plan.equal,
-    syncs: new Map([...syncs.values()].map((sync) => [sync.id, recordedSyncOf(sync, names)])),
+    syncs: new Map(
+      syncs.map(({ definition, eras }) => [definition.id, recordedSyncOf(definition, { names, eras })]),
+    ),
     isLatestOnly: (table) => strategiesOf(plan, table).every((strategy) => strategy === 'bucardo_latest'),
     isRing: plan.isRing,
   });

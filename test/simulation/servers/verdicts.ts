@@ -2,7 +2,7 @@
  * Conflict records against the history: are the versions in them real, do they know nothing of each other, and is the winner the one that
  * the strategy prefers. The strategies are computed here anew from what was recorded, by nothing of the engine.
  */
-import type { SyncDefinition } from '../../../src/model/topology.ts';
+import type { Database, SyncDefinition } from '../../../src/model/topology.ts';
 import type { Change, History, Truncation } from './history.ts';
 import type { Chronicle, ConflictRecord, Image, RecordedVersion } from './witness.ts';
 
@@ -16,9 +16,17 @@ interface Traced {
 /** What the sync of a record is, as the checker needs it. */
 export interface RecordedSync {
   readonly names: ReadonlyMap<number, string>;
+  /** As they were, the latest last. */
+  readonly eras: readonly Era[];
+  readonly tables: ReadonlyMap<number, string>;
+}
+
+/** A time in which a sync had the same sources. */
+export interface Era {
+  /** Microseconds since 1970. */
+  readonly since: bigint;
   /** In the order of the sync. */
   readonly sources: readonly string[];
-  readonly tables: ReadonlyMap<number, string>;
 }
 
 export interface TracedRecord {
@@ -38,22 +46,23 @@ export interface Ground {
   readonly isPassedOn: boolean;
 }
 
-/** @param names of databases that were members once */
+/** @param names of all databases that were ever members */
 export const recordedSyncOf = (
-  { members, relations }: SyncDefinition,
-  names: ReadonlyMap<number, string>,
+  { relations }: SyncDefinition,
+  { names, eras }: Pick<RecordedSync, 'names' | 'eras'>,
 ): RecordedSync => ({
-  names: new Map([
-    ...names,
-    ...members.map(({ database }): [number, string] => [database.id, database.name]),
-  ]),
-  sources: [
-    ...new Set([
-      ...members.flatMap(({ role, database }) => (role === 'source' ? [database.name] : [])),
-      ...names.values(),
-    ]),
-  ],
+  names,
+  eras,
   tables: new Map(relations.map(({ id, relation }) => [id, relation.name])),
+});
+
+export const namesOf = (databases: Iterable<Pick<Database, 'id' | 'name'>>): Map<number, string> =>
+  new Map([...databases].map(({ id, name }) => [id, name]));
+
+/** @param since microseconds since 1970 */
+export const eraOf = ({ members }: Pick<SyncDefinition, 'members'>, since: bigint): Era => ({
+  since,
+  sources: members.flatMap(({ role, database }) => (role === 'source' ? [database.name] : [])),
 });
 
 export const traceRecords = (chronicles: readonly Chronicle[], ground: Ground): TracedRecord[] =>
@@ -172,7 +181,7 @@ const wrongWinner = ({ record, sync }: TracedRecord): string[] => {
   if (winner === undefined || others.length > 0) return [`has ${won.length} winners`];
   if (record.winner !== winner.origin) return ['names another winner than its version that won'];
   if (!isFixed(record.strategy) || record.strategy === 'bucardo_random') return [];
-  const prefers = preferenceOf(record.strategy, sync);
+  const prefers = preferenceOf(record, sync);
   const better = record.versions.find((version) => version !== winner && prefers(version, winner));
   if (better === undefined) return [];
   const name = (version: RecordedVersion): string => sync.names.get(version.origin) ?? '';
@@ -180,10 +189,11 @@ const wrongWinner = ({ record, sync }: TracedRecord): string[] => {
 };
 
 const preferenceOf = (
-  strategy: string,
-  { names, sources }: RecordedSync,
+  { strategy, decidedAt }: ConflictRecord,
+  { names, eras }: RecordedSync,
 ): ((one: RecordedVersion, other: RecordedVersion) => boolean) => {
-  const order = orderOf(strategy, sources);
+  const era = eras.findLast(({ since }) => since <= decidedAt);
+  const order = orderOf(strategy, era?.sources ?? []);
   const nameOfOrigin = ({ origin }: RecordedVersion): string => names.get(origin) ?? '';
   const place = (version: RecordedVersion): number => {
     const index = order.indexOf(nameOfOrigin(version));

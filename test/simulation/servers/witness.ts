@@ -43,6 +43,8 @@ export interface ConflictRecord {
   readonly kind: string;
   readonly winner: number | null;
   readonly strategy: string;
+  /** Microseconds since 1970. */
+  readonly decidedAt: bigint;
   readonly versions: readonly RecordedVersion[];
 }
 
@@ -113,6 +115,7 @@ export const recordOf = (row: Row): ConflictRecord => ({
   kind: row['kind'] ?? '',
   winner: row['winner'] == null ? null : Number(row['winner']),
   strategy: row['strategy'] ?? '',
+  decidedAt: microsOf(row['decided_at'] ?? ''),
   versions: versionsOf(row['versions'] ?? '[]'),
 });
 
