@@ -11,13 +11,12 @@
  */
 import { acknowledge } from '../connectors/postgres/consumer.ts';
 import { keepCapturing } from '../connectors/postgres/deadline.ts';
-import { readPositions } from '../connectors/postgres/position.ts';
+import { type Position, readPositions } from '../connectors/postgres/position.ts';
 import { rotateSegments } from '../connectors/postgres/segments.ts';
 import { isReplicationError } from '../model/errors.ts';
 import {
   type Database,
   type DatabaseId,
-  type Member,
   sources,
   type SyncDefinition,
   type SyncId,
@@ -25,6 +24,7 @@ import {
 import type { Sql } from '../pg/sql.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { acknowledgementsOf, readersOf } from './acknowledgements.ts';
 import type { Databases } from './databases.ts';
 
 export interface MaintenanceOptions {
@@ -65,33 +65,32 @@ export class Maintenance {
 
   /** By source: what its consumers have durably applied. */
   async #collect(syncs: readonly SyncDefinition[]): Promise<Map<DatabaseId, Sql[]>> {
-    const { databases } = this.#options;
+    const { schema } = this.#options;
     const collected = new Map<DatabaseId, Sql[]>();
-    for (const sync of syncs) {
-      for (const member of sync.members) {
-        if (!databases.isUp(member.database.id)) continue;
-        for (const [source, statement] of await this.#acknowledgements(sync, member)) {
-          collected.set(source, [...(collected.get(source) ?? []), statement]);
-        }
+    for (const sync of syncs)
+      for (const { reader, position } of acknowledgementsOf(sync, await this.#positions(sync))) {
+        const { source, snapshot, lineage } = position;
+        const consumer = { sync: sync.id, database: reader };
+        const statement = acknowledge(schema, consumer, { snapshot, incarnation: lineage.incarnation });
+        collected.set(source, [...(collected.get(source) ?? []), statement]);
       }
-    }
     return collected;
   }
 
-  async #acknowledgements(sync: SyncDefinition, { database }: Member): Promise<[DatabaseId, Sql][]> {
+  /** One after the other, as `acknowledgementsOf` needs it. */
+  async #positions(sync: SyncDefinition): Promise<Map<DatabaseId, readonly Position[]>> {
     const { databases, schema } = this.#options;
-    try {
-      await using lease = await databases.borrow(database.id);
-      const positions = await readPositions(lease.session, schema, sync.id);
-      const consumer = { sync: sync.id, database: database.id };
-      return positions.map(({ source, snapshot, lineage: { incarnation } }) => [
-        source,
-        acknowledge(schema, consumer, { snapshot, incarnation }),
-      ]);
-    } catch (error) {
-      if (!isReplicationError(error)) throw error;
-      return [];
+    const positions = new Map<DatabaseId, readonly Position[]>();
+    for (const { database } of readersOf(sync)) {
+      if (!databases.isUp(database.id)) continue;
+      try {
+        await using lease = await databases.borrow(database.id);
+        positions.set(database.id, await readPositions(lease.session, schema, sync.id));
+      } catch (error) {
+        if (!isReplicationError(error)) throw error;
+      }
     }
+    return positions;
   }
 
   async #acknowledge(source: Database, acknowledgements: readonly Sql[]): Promise<void> {

@@ -54,6 +54,15 @@ export const guards: readonly Guard[] = [
   },
   {
     invariant: 1,
+    what: "a target's position is acknowledged where a source is behind it",
+    file: 'src/daemon/acknowledgements.ts',
+    from: "const position = role === 'source' ? own : behindSources(own, sync, positions);",
+    to: "const position = role === 'source' ? own : (behindSources(own, sync, positions) && own);",
+    test: 'test/scenarios/away.test.ts',
+    name: 'a target that goes back to what the sources know of one that is away finds it still there',
+  },
+  {
+    invariant: 1,
     what: 'nobody waits until the source has flushed what it showed',
     file: 'src/connectors/postgres/reader.ts',
     from: "if (flushed?.[0]?.['flushed'] !== 't') await this.#flush();",

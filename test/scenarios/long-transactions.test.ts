@@ -6,14 +6,9 @@
  * does not move (`readUpTo` in `next-positions.ts`) rounds get slower and slower; with consumers that acknowledge nothing
  * (`acknowledge`) the deltas grow. `position.pg.test.ts` has what thousands of rounds would cost.
  */
-import { PassThrough } from 'node:stream';
-import { expect, onTestFinished, test } from 'vitest';
-import { Databases } from '../../src/daemon/databases.ts';
-import { Maintenance } from '../../src/daemon/maintenance.ts';
+import { expect, test } from 'vitest';
 import type { Session } from '../../src/pg/session.ts';
 import { type Sql, sql } from '../../src/pg/sql.ts';
-import { type Clock, systemClock } from '../../src/runtime/clock.ts';
-import { createLog } from '../../src/runtime/log.ts';
 import { createGang, type Gang } from '../support/gang.ts';
 
 const roles = { A: 'source', B: 'source', C: 'target' } as const;
@@ -36,7 +31,6 @@ test('hinder nobody: changes of others arrive, rounds stay as fast, deltas are d
     await open(gang, 'B', sql`insert into public.item values (20002)`),
   ];
 
-  const maintain = await maintenanceOf(gang);
   /** Of the rounds of a step, in units of a piece of work that is always the same: other work on the machine makes both slower. */
   const costs: number[] = [];
   const sizes: number[] = [];
@@ -49,7 +43,7 @@ test('hinder nobody: changes of others arrive, rounds stay as fast, deltas are d
       expect(await gang.round('C')).toMatchObject({ C: { kind: 'good' } });
     });
     costs.push(roundsMs / yardstickMs);
-    await maintain();
+    await gang.maintain();
     sizes.push(await segmentBytes(gang, 'A'));
   }
 
@@ -61,7 +55,7 @@ test('hinder nobody: changes of others arrive, rounds stay as fast, deltas are d
   for (const session of [...readers, ...writers]) await session.script(sql`commit`);
   await gang.expectEqual();
   expect(await gang.rows('C', 'item')).toHaveLength(10_002);
-  for (let pass = 0; pass < 3; pass += 1) await maintain();
+  for (let pass = 0; pass < 3; pass += 1) await gang.maintain();
   expect(await segmentBytes(gang, 'A'), 'deltas when nobody is open').toBeLessThan(Math.max(...sizes));
 });
 
@@ -78,26 +72,6 @@ const change = (gang: Gang, name: string, first: number): Promise<void> =>
     name,
     `update item set changes = changes + 1 where id between ${first} and ${first + rowsPerStep - 1}`,
   );
-
-/** A pass as the daemon makes it, each a minute after the one before, so that it may switch segments. */
-const maintenanceOf = async (gang: Gang): Promise<() => Promise<void>> => {
-  let minutes = 0;
-  const clock: Clock = { ...systemClock, elapsed: () => minutes * 61_000 };
-  const log = createLog({ level: 'error', destination: new PassThrough() });
-  const databases = new Databases({
-    clock: systemClock,
-    log,
-    random: Math.random,
-    applicationName: 'test',
-  });
-  await databases.use(gang.sync.members.map(({ database }) => database));
-  onTestFinished(() => databases.use([]));
-  const maintenance = new Maintenance({ schema: 'tahr', databases, isHeld: () => true, clock, log });
-  return async () => {
-    minutes += 1;
-    await maintenance.run([gang.sync]);
-  };
-};
 
 const timeOf = async (what: () => Promise<void>): Promise<number> => {
   const startedAt = performance.now();

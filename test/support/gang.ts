@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import type { RelationId, RelationName, Role, SyncDefinition } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
 import type { Reached } from '../../src/replication/fault-point.ts';
+import { createCaretaker } from './caretaker.ts';
 import { type Applications, createSite, relationOf, type SiteOptions, type TestServer } from './site.ts';
 import { syncOf } from './sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from './sync-rounds.ts';
@@ -41,6 +42,8 @@ export interface Gang
   at(reached: Reached): void;
   /** From now on the lease of the sync is somebody else's. */
   loseLease(): void;
+  /** A pass of the daemon's maintenance, a while after the last one, when only these databases are there; all when left out. */
+  maintain(...present: string[]): Promise<void>;
   /** As after a restart: with new connections, and nothing known of positions. */
   reconnect(): Promise<void>;
   /** With new connections, and nobody has noticed that the old ones broke. */
@@ -73,6 +76,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
   rounds.keepsCatalogs = options.keepsCatalogs ?? false;
   await rounds.install();
   const settle = (): Promise<void> => settleAll([rounds]);
+  const caretaker = createCaretaker(site);
   return {
     get sync() {
       return rounds.sync;
@@ -106,6 +110,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     loseLease() {
       rounds.mayWrite = () => false;
     },
+    maintain: (...present) => caretaker.run([rounds.sync], present.length === 0 ? names : present),
     async reconnect() {
       rounds.forget();
       await site.reconnect();

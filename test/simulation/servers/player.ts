@@ -10,11 +10,11 @@ import type {
   SyncRelation,
 } from '../../../src/model/topology.ts';
 import { passOn } from '../../../src/replication/fault-point.ts';
+import { type Caretaker, createCaretaker } from '../../support/caretaker.ts';
 import { syncOf } from '../../support/sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from '../../support/sync-rounds.ts';
 import { decideFor, errorText, writeStep } from './application.ts';
 import type { Arena } from './arena.ts';
-import { createCaretaker } from './caretaker.ts';
 import { describeStep, type Place, type Plan, type RoundStep, type Step, type SyncPlan } from './plan.ts';
 import { Borrowed, broken, RoundLeases } from './round-leases.ts';
 import { type Era, eraOf } from './verdicts.ts';
@@ -65,7 +65,7 @@ class Player {
   readonly #databases: ReadonlyMap<string, Database>;
   readonly #rounds = new Map<string, SyncRounds>();
   readonly #eras = new Map<string, Era[]>();
-  readonly #caretaker: ReturnType<typeof createCaretaker>;
+  readonly #caretaker: Caretaker;
   readonly #trace: string[] = [];
   readonly #troubles: string[] = [];
   readonly #borrowed: Borrowed;

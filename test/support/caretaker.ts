@@ -1,16 +1,16 @@
-/** The maintenance of the daemon, when the script says so: as if enough time had passed for segments to be rotated. */
-import type { SyncDefinition } from '../../../src/model/topology.ts';
-import { Maintenance } from '../../../src/daemon/maintenance.ts';
-import type { Log } from '../../../src/runtime/log.ts';
-import { systemClock } from '../../../src/runtime/clock.ts';
-import type { Arena } from './arena.ts';
+/** The maintenance of the daemon, when the test says so: as if enough time had passed for segments to be rotated. */
+import { Maintenance } from '../../src/daemon/maintenance.ts';
+import type { SyncDefinition } from '../../src/model/topology.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import type { Log } from '../../src/runtime/log.ts';
+import type { Site } from './site.ts';
 
-interface Caretaker {
+export interface Caretaker {
   /** One pass while only these databases are there. */
   run(syncs: readonly SyncDefinition[], present: readonly string[]): Promise<void>;
 }
 
-export const createCaretaker = (arena: Arena): Caretaker => {
+export const createCaretaker = ({ databases, borrow }: Pick<Site, 'databases' | 'borrow'>): Caretaker => {
   let now = 0;
   let up = new Set<string>();
   const maintenance = new Maintenance({
@@ -19,9 +19,8 @@ export const createCaretaker = (arena: Arena): Caretaker => {
     clock: { ...systemClock, elapsed: () => now },
     log: silent,
     databases: {
-      borrow: arena.borrow,
-      isUp: (id) =>
-        [...arena.databases.values()].some((database) => database.id === id && up.has(database.name)),
+      borrow,
+      isUp: (id) => [...databases.values()].some((database) => database.id === id && up.has(database.name)),
     },
   });
   return {
