@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../test/support/databases.ts';
+import { createProxy } from '../../test/support/proxy.ts';
 import { createPool, type Pool, type PoolOptions } from './pool.ts';
 import type { Session } from './session.ts';
 import { sql } from './sql.ts';
@@ -79,6 +80,17 @@ test('a session that comes back within a transaction is not lent again', async (
   await held[Symbol.asyncDispose]();
   await using next = await acquire();
   expect(next.session).not.toBe(held.session);
+});
+
+test('nor one whose transaction has failed, though the server says so a moment after the failure', async () => {
+  const proxy = await createProxy(database);
+  const { acquire } = bound(open({ parameters: { ...database.parameters, ...proxy.parameters } }));
+  const lease = await acquire();
+  proxy.straggle();
+  await expect(lease.session.script(sql`begin`, sql`select 1 / 0`)).rejects.toThrow();
+  await lease[Symbol.asyncDispose]();
+  await using again = await acquire();
+  expect(again.session).not.toBe(lease.session);
 });
 
 test('a session that breaks while nobody uses it is not lent again', async () => {

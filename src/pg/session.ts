@@ -5,6 +5,7 @@
  * - Every setting that a role or database could have changed to our harm is set explicitly (engine rule §23).
  * - A failure is a `ReplicationError` with the server's own fields in `facts` (see `failure.ts`).
  */
+import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
@@ -27,6 +28,13 @@ export interface SessionOptions {
   readonly applicationName: string;
   /** For sessions whose statements are all short: a server that has not answered for so long is given up. Left out: they may take their time. */
   readonly answerWithinMs?: number;
+}
+
+/** What the driver has and its types leave out. */
+interface Driver {
+  readonly processID: number | null;
+  readonly readyForQuery: boolean;
+  readonly connection: EventEmitter & { readonly stream: { destroy(): void } };
 }
 
 /** How long the server has to take note of the end. */
@@ -85,7 +93,7 @@ export class Session implements AsyncDisposable {
 
   /** The server process behind the connection, as the server or a pooler in between has told it; null: nobody has. */
   get backendPid(): number | null {
-    return (this.#client as unknown as { processID: number | null }).processID;
+    return this.#driver.processID;
   }
 
   /** Another one after a restart of the server, and when the database was dropped and made again. */
@@ -181,9 +189,7 @@ export class Session implements AsyncDisposable {
   /** Drops the connection without a word to the server: what is in progress there is rolled back. */
   destroy(): void {
     this.#isClosed = true;
-    const { stream } = (this.#client as unknown as { connection: { stream: { destroy(): void } } })
-      .connection;
-    stream.destroy();
+    this.#driver.connection.stream.destroy();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -205,6 +211,27 @@ export class Session implements AsyncDisposable {
     await this.script(...sessionSettings(this.#serverVersion));
   }
 
+  get #driver(): Driver {
+    return this.#client as unknown as Driver;
+  }
+
+  /**
+   * A failure is told before the server says what has become of the transaction, which `isInTransaction` would have wrong until then
+   * (PostgreSQL manual, "Message Flow": ReadyForQuery).
+   */
+  async #untilReady(): Promise<void> {
+    const { readyForQuery, connection } = this.#driver;
+    if (readyForQuery || !this.isUsable) return;
+    await new Promise<void>((resolve) => {
+      const events = ['readyForQuery', 'end'];
+      const end = (): void => {
+        for (const event of events) connection.off(event, end);
+        resolve();
+      };
+      for (const event of events) connection.on(event, end);
+    });
+  }
+
   async #guard<T>(work: () => Promise<T>, withinMs = this.#answerWithinMs): Promise<T> {
     const giveUp = (): void => {
       this.#isSilent = true;
@@ -214,6 +241,7 @@ export class Session implements AsyncDisposable {
     try {
       return await work();
     } catch (error) {
+      await this.#untilReady();
       throw this.#isSilent ? silenceOf(this.label, error) : failureOf(error, this.label);
     } finally {
       clearTimeout(timer);

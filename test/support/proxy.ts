@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import type { ConnectionParameters } from '../../src/model/topology.ts';
 
@@ -16,6 +17,8 @@ export interface Proxy {
   muffle(): void;
   /** From now on nothing passes in either direction, and nobody is told; new connections are taken, and silent as well. */
   freeze(): void;
+  /** From now on the last bytes of what the server says come a moment later, on the connections that there are. */
+  straggle(): void;
   /** New connections pass again; those that were frozen stay so. */
   thaw(): void;
 }
@@ -78,6 +81,20 @@ export const createProxy = async ({
     muffle() {
       for (const { client, server } of pairs) server.unpipe(client).resume();
     },
+    straggle() {
+      for (const { client, server } of pairs) {
+        server.unpipe(client);
+        let turn = Promise.resolve();
+        server.on('data', (chunk: Buffer) => {
+          turn = turn.then(async () => {
+            client.write(chunk.subarray(0, -stragglerBytes));
+            await wait(stragglerMs);
+            client.write(chunk.subarray(-stragglerBytes));
+          });
+        });
+        server.resume();
+      }
+    },
     freeze() {
       isFrozen = true;
       for (const pair of pairs) {
@@ -91,6 +108,10 @@ export const createProxy = async ({
     },
   };
 };
+
+/** As long as the message that says that the server is ready. */
+const stragglerBytes = 6;
+const stragglerMs = 20;
 
 const listening = async (listener: Server): Promise<void> => {
   listener.listen(0, '127.0.0.1');
