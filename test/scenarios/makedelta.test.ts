@@ -189,7 +189,7 @@ describe('a chain both ways', () => {
     });
 });
 
-// Fails where the version of a truncation is taken for that of a row that is there (`isNewer` in reader.ts, `is_refuted` in contest.ts).
+// Fails where the version of a truncation is taken for that of a row that is there (`isNewer` in reader.ts, `emptied` in contest.ts).
 test('a truncation that comes by does not lend its time to a row that has stayed', async () => {
   await using network = await createNetwork({
     databases: three,
@@ -205,6 +205,29 @@ test('a truncation that comes by does not lend its time to a row that has stayed
   await network.run('B', put(1, 'of B'));
   await network.expectEqual();
   expect(await network.rows('A', 'items')).toEqual(['(1,"of B")']);
+});
+
+// Fails where a row that is there is told in the version of a truncation (`unchanged` in reader.ts, `emptied` in contest.ts).
+test('a truncation that comes by does not contend for a row that has stayed and that all have read', async () => {
+  await using network = await createNetwork({
+    databases: three,
+    makedelta: ['B'],
+    schema,
+    tables,
+    syncs: { ab: chainBothWays.ab },
+  });
+  await network.add('bc', chainBothWays.bc, { conflictStrategy: 'bucardo_source' });
+  await network.run('A', [put(1, 'old'), put(2, 'old')].join(';'));
+  await network.settle();
+  await network.run('A', 'truncate items');
+  await network.run('B', put(1, 'of B'));
+  await network.sync('bc').round();
+  await network.run('C', put(1, 'of C'));
+  await network.sync('ab').round('B');
+  await network.sync('bc').round();
+  expect(await network.rows('B', 'items')).toEqual(['(1,"of C")']);
+  expect(await network.rows('C', 'items')).toEqual(['(1,"of C")']);
+  expect(await network.rows('C', { schema: 'tahr', name: 'conflict' })).toEqual([]);
 });
 
 test('a gang carries on what it brings to a member, and a target of two sources what it got of either', async () => {

@@ -81,8 +81,8 @@ const noVersions = (plan: StagePlan): Sql => sql`
   select ${keyList(plan.key)}, src as holder, origin, oxid, at, author, is_open, knows from ${plan.stage} where false`;
 
 /**
- * A truncation is a change of every key; of the two, the later one is the version that the row has here. A row that is there has stayed
- * against the truncation, also where that came here after it.
+ * A truncation is a change of every key that is gone; of the two, the later one is the version that the row has here. A row that is there
+ * has stayed against the truncation, also where that came here after it.
  */
 const localVersions = (plan: StagePlan, { scope, truncation }: LocalChanges): Sql => {
   const columns = sql`${keyList(plan.key)}, ${scope.holder}::integer as holder, origin, oxid, at, author, is_open, knows`;
@@ -92,14 +92,14 @@ const localVersions = (plan: StagePlan, { scope, truncation }: LocalChanges): Sq
   const emptied = sql`
     select ${keyList(plan.key, sql`s`)}, ${origin}::integer as origin, ${truncation.xid}::xid8 as oxid,
            ${truncation.at}::timestamptz as at, ${truncation.author ?? scope.holder}::integer as author,
-           ${truncation.seq}::bigint as seq, false as is_open, ${knowersOfBase(scope, truncation)} as knows,
-           ${isThere(sql`t`)} as is_refuted
-      from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}`;
+           ${truncation.seq}::bigint as seq, false as is_open, ${knowersOfBase(scope, truncation)} as knows
+      from ${plan.stage} s
+     where not exists (select from ${relationOf(plan.table)} t where ${sameRow(plan)})`;
   return sql`
     select ${columns}
       from (select distinct on (${keyIdentity(plan.key, sql`e`)}) *
-              from (select *, false as is_refuted from (${own}) own union all ${emptied}) e
-             order by ${keyIdentity(plan.key, sql`e`)}, e.is_refuted, e.seq desc) newest`;
+              from (select * from (${own}) own union all ${emptied}) e
+             order by ${keyIdentity(plan.key, sql`e`)}, e.seq desc) newest`;
 };
 
 /** Whether there is a row is null for what the written database holds: the table says it. */

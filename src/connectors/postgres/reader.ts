@@ -17,7 +17,7 @@ import {
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { decodeFloors, selectFloors } from './consumer.ts';
-import { type BaseVersion, knowersOfBase } from './base-version.ts';
+import { type BaseVersion, copyVersion, knowersOfBase } from './base-version.ts';
 import {
   decodeChanges,
   selectCounts,
@@ -178,7 +178,8 @@ const selectChangedRows = ({ scope, source, plan }: RowRequest): Sql => {
 
 /**
  * Keys that were changed and are gone are sent too: their versions count against other sources' changes. A row that is there is
- * never in the version of a truncation, also where that came here after it: it has stayed against the truncation.
+ * never in the version of a truncation, also where that came here after it: it has stayed against the truncation. Where no reader has
+ * anything to learn of it (there is no delta), it is sent so that it stays, in the version that everybody knows.
  */
 const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion): Sql => {
   const key = scope.key;
@@ -187,20 +188,27 @@ const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion
     return sql`select ${sql.join(staged.map(({ current }) => current))}, true as present ${rowColumns(plan)} from ${relationOf(source)} t`;
   const keys = staged.map(({ current, noted }) => sql`coalesce(${current}, ${noted})`);
   const isNewer = sql`(d.seq is not null and (d.seq > ${base.seq}::bigint or ${isThere(sql`t`)}))`;
-  const either = (name: string, ofBase: Sql): Sql =>
-    sql`case when ${isNewer} then d.${sql.id(name)} else ${ofBase} end`;
+  const [gone, unchanged] = [versionOf(scope, base), versionOf(scope, copyVersion)];
+  const columns = versionColumns.map(
+    (column) => sql`
+           case when ${isNewer} then d.${sql.id(column)} when ${isThere(sql`t`)} then ${unchanged[column]} else ${gone[column]} end`,
+  );
   return sql`
-    select ${scope.holder}::integer,
-           ${either('origin', sql`${base.origin ?? scope.holder}::integer`)},
-           ${either('oxid', sql`${base.xid}::xid8`)},
-           ${either('at', sql`${base.at}::timestamptz`)},
-           ${either('author', sql`${base.author ?? scope.holder}::integer`)},
-           ${either('is_open', sql`false`)},
-           ${either('knows', knowersOfBase(scope, base))},
-           ${sql.join(keys)}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
+    select ${scope.holder}::integer, ${sql.join(columns)}, ${sql.join(keys)}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
       from ${relationOf(source)} t
       full join (${heldVersions(scope, 'all')}) d on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
+
+const versionColumns = ['origin', 'oxid', 'at', 'author', 'is_open', 'knows'] as const;
+
+const versionOf = (scope: EntryScope, base: BaseVersion): Record<(typeof versionColumns)[number], Sql> => ({
+  origin: sql`${base.origin ?? scope.holder}::integer`,
+  oxid: sql`${base.xid}::xid8`,
+  at: sql`${base.at}::timestamptz`,
+  author: sql`${base.author ?? scope.holder}::integer`,
+  is_open: sql`false`,
+  knows: knowersOfBase(scope, base),
+});
 
 /** The columns of the key in the order of the stage, as the delta `d` noted them and as the row `t` has them. */
 const stagedKeys = (key: TableKey, plan: StagePlan): { readonly noted: Sql; readonly current: Sql }[] =>
