@@ -24,6 +24,16 @@ export const writeStep = async (session: Session, statements: readonly string[])
   return results.length === 0 ? '' : `failed: ${results.join(', ')}`;
 };
 
+/** A statement of an administrator, in a transaction of its own. */
+export const rewrite = async (session: Session, statement: string): Promise<string> => {
+  try {
+    await session.script(sql.verbatim(statement));
+    return '';
+  } catch (error) {
+    return `failed: ${isReplicationError(error) ? error.code : errorText(error)}`;
+  }
+};
+
 /** The row that the versions are of is written once more, or made. */
 export const decideFor = ({ name, keyColumns }: TablePlan, versions: string): string => {
   const parsed = JSON.parse(versions) as { readonly row: Image | null }[];

@@ -7,7 +7,7 @@ import { connect } from '../../../src/pg/conninfo.ts';
 import { createPool, type Lease, type Pool } from '../../../src/pg/pool.ts';
 import type { Session } from '../../../src/pg/session.ts';
 import { sql } from '../../../src/pg/sql.ts';
-import { type Server, startServer } from '../../../tools/embedded-postgres.ts';
+import { startServer } from '../../../tools/embedded-postgres.ts';
 
 const databaseNames = ['A', 'B', 'C', 'D', 'T', 'U', 'V'];
 
@@ -38,29 +38,27 @@ export interface Arena {
   endTransactions(names: readonly string[]): Promise<void>;
   /** As when the daemon ends and another begins: all connections of rounds are new. */
   restart(): Promise<void>;
+  /** Of the server; when it is there again, applications are connected anew. */
+  crash(): Promise<void>;
 }
 
 export interface Arenas extends AsyncDisposable {
   readonly all: readonly Arena[];
 }
 
-/** So many that seeds can be played side by side, on a server of their own. */
+/** So many that seeds can be played side by side, each with a server of its own. */
 export const openArenas = async (count: number): Promise<Arenas> => {
-  const server = await startServer({ settings });
-  const arenas = await Promise.all(Array.from({ length: count }, (_, index) => openArena(server, index)));
+  const arenas = await Promise.all(Array.from({ length: count }, openArena));
   return {
     all: arenas,
     async [Symbol.asyncDispose]() {
       await Promise.all(arenas.map((arena) => arena.close()));
-      await server[Symbol.asyncDispose]();
     },
   };
 };
 
-const openArena = async (
-  server: Pick<Server, 'parameters'>,
-  place: number,
-): Promise<Arena & { close(): Promise<void> }> => {
+const openArena = async (): Promise<Arena & { close(): Promise<void> }> => {
+  const server = await startServer({ settings });
   await using administrator = await connect(server.parameters, {
     label: 'the server',
     applicationName: 'test',
@@ -68,13 +66,17 @@ const openArena = async (
   const databases = new Map<string, Database>();
   const applications = new Map<string, readonly Session[]>();
   for (const [index, name] of databaseNames.entries()) {
-    const dbname = `${name.toLowerCase()}${place}`;
+    const dbname = name.toLowerCase();
     await administrator.script(sql`create database ${sql.id(dbname)} strategy file_copy`);
     const parameters = { ...server.parameters, dbname };
     const database = { id: (index + 1) as DatabaseId, name: name as DatabaseName, parameters };
     databases.set(name, { ...database, status: 'active', makedelta: false });
-    applications.set(name, await connectApplications(name, parameters));
   }
+  const connectAll = async (): Promise<void> => {
+    for (const { name, parameters } of databases.values())
+      applications.set(name, await connectApplications(name, parameters));
+  };
+  await connectAll();
   const all = [...databases.values()];
   let pools = openPools(all);
   const restart = async (): Promise<void> => {
@@ -88,6 +90,12 @@ const openArena = async (
     application: (name, index) => applications.get(name)?.[index] as Session,
     borrow: (id) => (pools.get(id) as Pool).acquire(),
     restart,
+    async crash() {
+      await server.kill();
+      await Promise.all([...applications.values()].flat().map((session) => session.close()));
+      await server.start();
+      await connectAll();
+    },
     async reset(names) {
       await restart();
       await Promise.all(names.map((name) => emptyDatabase(applications.get(name) ?? [])));
@@ -98,6 +106,7 @@ const openArena = async (
     async close() {
       await Promise.all([...pools.values()].map((pool) => pool.close()));
       await Promise.all([...applications.values()].flat().map((session) => session.close()));
+      await server[Symbol.asyncDispose]();
     },
   };
 };
@@ -106,10 +115,15 @@ const connectApplications = async (
   label: string,
   parameters: Database['parameters'],
 ): Promise<readonly Session[]> => {
-  const sessions = Array.from({ length: applicationCount }, () =>
-    connect(parameters, { label, applicationName: 'application' }),
+  const sessions = await Promise.all(
+    Array.from({ length: applicationCount }, () =>
+      connect(parameters, { label, applicationName: 'application' }),
+    ),
   );
-  return Promise.all(sessions);
+  // An application waits for others, but no longer than a step may take.
+  for (const session of sessions)
+    await session.script(sql`set search_path = public`, sql`set lock_timeout = 20`);
+  return sessions;
 };
 
 const openPools = (databases: readonly Database[]): Map<DatabaseId, Pool> =>
@@ -134,10 +148,8 @@ const emptyDatabase = async (applications: readonly Session[]): Promise<void> =>
     sql`drop schema if exists public, witness, tahr cascade`,
     sql`create schema public`,
   );
+  await session.script(sql`set lock_timeout = 20`);
   await vacuumCatalogues(session);
-  // An application waits for others, but no longer than a step may take.
-  for (const application of applications)
-    await application.script(sql`set search_path = public`, sql`set lock_timeout = 20`);
 };
 
 /** What was dropped leaves dead rows there, which every look at the catalogue would pass by. */

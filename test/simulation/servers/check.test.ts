@@ -89,6 +89,7 @@ const faultsOf = (chronicles: readonly Chronicle[], options: Partial<CheckOption
     ...syncWith([{ since: 0n, sources: ['A', 'B', 'C'] }]),
     isLatestOnly: () => true,
     isRing: false,
+    unread: new Set(),
     ...options,
   }).faults;
 

@@ -31,6 +31,8 @@ export interface CheckOptions {
   readonly isLatestOnly: (table: string) => boolean;
   /** Knowledge is not complete across the syncs of a ring: what was replaced may contend with what replaced it. */
   readonly isRing: boolean;
+  /** Databases that have left with changes that nobody had read: these may be missing, without a record. */
+  readonly unread: ReadonlySet<string>;
 }
 
 export interface Findings {
@@ -80,6 +82,7 @@ const isOf = (one: { table: string; key: string }, other: { table: string; key: 
 const finalRows = ({ chronicles, tables, equal }: CheckOptions, history: History): FinalRow[] =>
   tables.flatMap(({ name }) => {
     const holders = chronicles.filter(({ database }) => equal[name]?.includes(database) === true);
+    if (holders.length === 0) return [];
     const byKey = holders.map(({ database, rows }): [string, ReadonlyMap<string, HeldRow>] => [
       database,
       new Map((rows.get(name) ?? []).map((row) => [row.key, row])),
@@ -117,16 +120,19 @@ const judgeRow = (row: FinalRow, evidence: Evidence): { faults: string[]; wentBa
     ...images.flatMap((image) => [...behind(image, past, history)]),
     ...passing(past, history),
   ]);
-  const lost = past.changes.filter((change) => !accounted.has(change));
+  const mayBeMissing = ({ database }: Change): boolean => options.unread.has(database);
+  const lost = past.changes.filter((change) => !accounted.has(change) && !mayBeMissing(change));
   const replaced = images.flatMap((image) =>
     past.changes.filter(({ before }) => before !== null && before === image?.['token']),
   );
   const unjustified = replaced.filter(
-    (change) => !recorded.has(change) || !mayGoBack(row, { history, options }),
+    (change) => !mayBeMissing(change) && (!recorded.has(change) || !mayGoBack(row, { history, options })),
   );
   return {
     faults: [
-      ...images.flatMap((image) => inventions(image, past, history).map((text) => `${name} ${text}`)),
+      ...images.flatMap((image) =>
+        inventions(image, past, { history, options }).map((text) => `${name} ${text}`),
+      ),
       ...lost.map((change) => `${name} has lost ${nameOf(change)} without a record`),
       ...unjustified.map((change) => `${name} went back behind ${nameOf(change)}`),
     ],
@@ -143,11 +149,18 @@ const behind = (image: Image | null, { changes }: RowHistory, history: History):
 };
 
 /** A row that nobody made, or made otherwise; or none where nobody has deleted it. */
-const inventions = (image: Image | null, { table, changes }: RowHistory, history: History): string[] => {
+const inventions = (
+  image: Image | null,
+  { table, changes }: RowHistory,
+  { history, options }: Pick<Evidence, 'history' | 'options'>,
+): string[] => {
   if (image === null) {
     const isDeleted =
       changes.some(({ after }) => after === null) || history.truncations.some((one) => one.table === table);
-    return isDeleted ? [] : ['is gone, though nobody has deleted it'];
+    const wasNeverThere = changes.every(
+      ({ database, before }) => before === null && options.unread.has(database),
+    );
+    return isDeleted || wasNeverThere ? [] : ['is gone, though nobody has deleted it'];
   }
   const token = image['token'] ?? '';
   if (token.startsWith(`${table} initial `)) return [];
@@ -207,7 +220,7 @@ const isBehind = (history: History, one: Change, other: Change): boolean => hist
 
 /**
  * What no rule can exclude (docs/conflicts.md): a strategy that speaks against what was known, be it because it prefers a database, be it
- * because a transaction began before one that it has seen.
+ * because a transaction began before one that it has seen. And who knew what of a source that has left is not known any more.
  */
 const mayGoBack = (
   { table, key }: { readonly table: string; readonly key: string },
@@ -215,6 +228,7 @@ const mayGoBack = (
 ): boolean => {
   if (options.isRing || !options.isLatestOnly(table)) return true;
   const changes = history.rowOf(table, key)?.changes ?? [];
+  if (changes.some(({ database }) => options.unread.has(database))) return true;
   return changes.some((change) => history.parentsOf(change).some((parent) => parent.at >= change.at));
 };
 

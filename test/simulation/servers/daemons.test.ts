@@ -18,7 +18,7 @@ import { testSeed } from '../../support/history.ts';
 import { check } from './check.ts';
 import { type Dice, diceOf } from './dice.ts';
 import { createTable, initialRows, type TablePlan, type Writer, writeSomething } from './tables.ts';
-import { eraOf, namesOf, recordedSyncOf } from './verdicts.ts';
+import { eraOf, namesOf, tablesOf } from './verdicts.ts';
 import { installWitness, readChronicle, recordOf } from './witness.ts';
 
 const program = `${import.meta.dirname}/../../support/faulty-daemon.ts`;
@@ -129,14 +129,16 @@ const expectNothingLost = async (seed: number, roles: Readonly<Record<string, Ro
   const recorded = {
     names: namesOf(shop.sync.members.map(({ database }) => database)),
     eras: [eraOf(shop.sync, 0n)],
+    tables: tablesOf(shop.sync.relations),
   };
   const found = check({
     chronicles: first === undefined ? [] : [{ ...first, records: logged.map(recordOf) }, ...others],
     tables,
     equal: Object.fromEntries(tables.map(({ name }) => [name, names])),
-    syncs: new Map([[shop.sync.id, recordedSyncOf(shop.sync, recorded)]]),
+    syncs: new Map([[shop.sync.id, recorded]]),
     isLatestOnly: () => true,
     isRing: false,
+    unread: new Set(),
   });
   expect(found.faults, `seed ${seed}: ${found.changeCount} changes, ${daemonCount} daemons`).toEqual([]);
   expect(found.changeCount).toBeGreaterThan(50);

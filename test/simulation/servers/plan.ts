@@ -43,10 +43,9 @@ export interface RoundStep {
 
 /**
  * `kill`: the process is gone, with all connections of the round. `cut`: the server ends the connections to one database.
- * `fail`: a statement fails there.
+ * `fail`: a statement fails there. `crash`: the server crashes, with all its databases, and starts again.
  */
-export const faultKinds = ['kill', 'cut', 'fail'] as const;
-type FaultKind = (typeof faultKinds)[number];
+type FaultKind = 'kill' | 'cut' | 'fail' | 'crash';
 
 export type Step =
   | WriteStep
@@ -55,6 +54,10 @@ export type Step =
   | { readonly kind: 'maintain'; readonly present: readonly string[] }
   /** The daemon ends and another begins. */
   | { readonly kind: 'restart' }
+  /** The server loses what it had not written, and starts again; the daemon lives on. */
+  | { readonly kind: 'crash' }
+  /** A statement that writes the table anew, with the same rows. */
+  | { readonly kind: 'rewrite'; readonly database: string; readonly statement: string }
   | {
       readonly kind: 'strategy';
       readonly sync: string;
@@ -62,11 +65,17 @@ export type Step =
       readonly table: string | null;
       readonly strategy: string;
     }
-  | { readonly kind: 'add_table'; readonly sync: string; readonly table: string }
+  | { readonly kind: 'makedelta'; readonly database: string; readonly isOn: boolean }
+  | { readonly kind: 'add_table' | 'remove_table'; readonly sync: string; readonly table: string }
   /** It is copied to before the next step. */
   | { readonly kind: 'join'; readonly sync: string; readonly database: string; readonly role: Role }
-  /** After everybody has what it made; only where no transaction is open. */
-  | { readonly kind: 'leave'; readonly sync: string; readonly database: string };
+  | {
+      readonly kind: 'leave';
+      readonly sync: string;
+      readonly database: string;
+      /** After everybody has what it made. Otherwise what nobody has read of it stays there. */
+      readonly isSettled: boolean;
+    };
 
 export interface Plan {
   readonly seed: number;
@@ -117,15 +126,22 @@ export const describeStep = (step: Step): string => {
     case 'maintain':
       return `maintain while ${step.present.join('')} are there`;
     case 'restart':
-      return 'restart';
+    case 'crash':
+      return step.kind;
+    case 'rewrite':
+      return `${step.database}: ${step.statement}`;
+    case 'makedelta':
+      return `makedelta is ${step.isOn ? 'on' : 'off'} on ${step.database}`;
     case 'strategy':
       return `strategy of ${step.table ?? step.sync} is ${step.strategy}`;
     case 'add_table':
       return `${step.table} joins ${step.sync}`;
+    case 'remove_table':
+      return `${step.table} is taken out of ${step.sync}`;
     case 'join':
       return `${step.database} joins ${step.sync} as ${step.role}`;
     case 'leave':
-      return `${step.database} leaves ${step.sync}`;
+      return `${step.database} leaves ${step.sync}${step.isSettled ? '' : ', unread'}`;
     default:
       return step satisfies never;
   }

@@ -13,11 +13,11 @@ import { passOn } from '../../../src/replication/fault-point.ts';
 import { type Caretaker, createCaretaker } from '../../support/caretaker.ts';
 import { syncOf } from '../../support/sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from '../../support/sync-rounds.ts';
-import { decideFor, errorText, writeStep } from './application.ts';
+import { decideFor, errorText, rewrite, writeStep } from './application.ts';
 import type { Arena } from './arena.ts';
 import { describeStep, type Place, type Plan, type RoundStep, type Step, type SyncPlan } from './plan.ts';
 import { Borrowed, broken, RoundLeases } from './round-leases.ts';
-import { type Era, eraOf } from './verdicts.ts';
+import { type Era, eraOf, type RecordedSync, tablesOf } from './verdicts.ts';
 import { type Chronicle, installWitness, readChronicle } from './witness.ts';
 
 export interface Played {
@@ -29,10 +29,8 @@ export interface Played {
   readonly syncs: readonly PlayedSync[];
 }
 
-interface PlayedSync {
-  /** In the end. */
-  readonly definition: SyncDefinition;
-  readonly eras: readonly Era[];
+interface PlayedSync extends Pick<RecordedSync, 'eras' | 'tables'> {
+  readonly id: string;
 }
 
 export const play = async (arena: Arena, plan: Plan): Promise<Played> => {
@@ -62,7 +60,7 @@ const roundTimeMaxMs = 30_000;
 class Player {
   readonly #arena: Arena;
   readonly #plan: Plan;
-  readonly #databases: ReadonlyMap<string, Database>;
+  readonly #databases: Map<string, Database>;
   readonly #rounds = new Map<string, SyncRounds>();
   readonly #eras = new Map<string, Era[]>();
   readonly #caretaker: Caretaker;
@@ -150,6 +148,14 @@ class Player {
         for (const rounds of this.#rounds.values()) rounds.forget();
         await this.#arena.restart();
         return '';
+      case 'crash':
+        await this.#arena.crash();
+        return '';
+      case 'rewrite':
+        return rewrite(this.#arena.application(step.database, 0), step.statement);
+      case 'makedelta':
+        await this.#switchMakedelta(step);
+        return '';
       case 'strategy': {
         const rounds = this.#roundsOf(step.sync);
         rounds.sync = withStrategy(rounds.sync, step);
@@ -161,10 +167,16 @@ class Player {
         await this.#change(rounds, { relations });
         return '';
       }
+      case 'remove_table': {
+        const rounds = this.#roundsOf(step.sync);
+        const relations = rounds.sync.relations.filter(({ relation }) => relation.name !== step.table);
+        await this.#change(rounds, { relations });
+        return '';
+      }
       case 'join':
         return this.#join(step);
       case 'leave': {
-        await this.#settle();
+        if (step.isSettled) await this.#settle();
         const rounds = this.#roundsOf(step.sync);
         const members = rounds.sync.members.filter(({ database }) => database.name !== step.database);
         await this.#change(rounds, { members });
@@ -181,6 +193,20 @@ class Player {
     await rounds.install();
     // A daemon begins new lanes for what has changed.
     rounds.forget();
+  }
+
+  async #switchMakedelta({
+    database: name,
+    isOn,
+  }: Extract<Step, { readonly kind: 'makedelta' }>): Promise<void> {
+    const database = { ...(this.#databases.get(name) as Database), makedelta: isOn };
+    this.#databases.set(name, database);
+    for (const rounds of this.#rounds.values()) {
+      const members = rounds.sync.members.map((member) =>
+        member.database.name === name ? { ...member, database } : member,
+      );
+      await this.#change(rounds, { members });
+    }
   }
 
   /** A member that has read nothing yet is copied to, as soon as a copy is asked for; the others are not. */
@@ -223,6 +249,7 @@ class Player {
       const { how } = pending;
       pending = null;
       if (how === 'cut') return this.#cut(mine, database);
+      if (how === 'crash') return this.#arena.crash();
       if (how === 'kill') mine.destroyAll();
       throw broken();
     };
@@ -330,8 +357,9 @@ class Player {
       trace: this.#trace,
       troubles: this.#troubles,
       syncs: [...this.#rounds].map(([name, { sync }]) => ({
-        definition: sync,
+        id: sync.id,
         eras: this.#eras.get(name) ?? [],
+        tables: tablesOf(this.#plan.tables.map((table) => this.#relationOf(table.name, null))),
       })),
     };
   }

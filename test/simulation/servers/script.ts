@@ -1,7 +1,7 @@
 /** From a seed to a plan: topology, tables, syncs, and the steps that are played. Looks at nothing but the seed. */
 import { faultPoints } from '../../../src/replication/fault-point.ts';
 import { type Dice, diceOf } from './dice.ts';
-import { faultKinds, type Place, type Plan, type RoundStep, type Step, type SyncPlan } from './plan.ts';
+import type { Place, Plan, RoundStep, Step, SyncPlan } from './plan.ts';
 import { createTable, initialRows, type TablePlan, tableStyles, writeSomething } from './tables.ts';
 import { chooseTopology, type Topology } from './topologies.ts';
 
@@ -94,13 +94,17 @@ class ScriptWriter {
   #lateDatabase: string | null;
   #lateTable: string | null;
   readonly #open: OpenTransaction[] = [];
+  readonly #makedelta: Set<string>;
   #gidCount = 0;
+  /** A sync that is paused, for so many more steps. */
+  #paused: { readonly sync: string; stepsLeft: number } | null = null;
 
   constructor({ dice, topology, tables, syncs }: Choices & { readonly syncs: readonly SyncPlan[] }) {
     this.#dice = dice;
     this.#topology = topology;
     this.#tables = tables;
     this.#syncs = syncs;
+    this.#makedelta = new Set(topology.makedelta);
     this.#lateDatabase = topology.lateDatabase;
     this.#lateTable = topology.lateTable === null ? null : (tables[topology.lateTable]?.name ?? null);
   }
@@ -118,19 +122,26 @@ class ScriptWriter {
 
   #step(): Step {
     const { isRing } = this.#topology;
+    const isAlone = this.#syncs.length === 1;
+    this.#passTime();
     switch (
       this.#dice.weighted({
         transaction: 42,
         // In a ring a transaction that began early and writes late may lose its way (docs/cascading.md).
         open: isRing ? 0 : 6,
         proceed: this.#open.length > 0 ? 8 : 0,
-        round: 34,
+        round: this.#running().length === 0 ? 0 : 34,
         maintain: 4,
         restart: 1,
+        crash: 0.5,
+        rewrite: 1,
         strategy: 2,
+        // With several syncs, what does not go on meanwhile never will.
+        makedelta: isAlone ? 0.5 : 0,
         join: this.#lateDatabase === null ? 0 : 4,
         leave: this.#canLeave() ? 1 : 0,
         addTable: this.#lateTable === null ? 0 : 4,
+        removeTable: this.#canRemoveTable() ? 0.5 : 0,
       })
     ) {
       case 'transaction':
@@ -145,6 +156,12 @@ class ScriptWriter {
         return { kind: 'maintain', present: this.#dice.some(this.#members(), 0.8) };
       case 'restart':
         return { kind: 'restart' };
+      case 'crash':
+        return { kind: 'crash' };
+      case 'rewrite':
+        return this.#rewrite();
+      case 'makedelta':
+        return this.#switchMakedelta();
       case 'strategy':
         return this.#changeStrategy();
       case 'join':
@@ -153,9 +170,43 @@ class ScriptWriter {
         return this.#leave();
       case 'addTable':
         return this.#addTable();
+      case 'removeTable':
+        return this.#removeTable();
       default:
         throw new Error('no such step');
     }
+  }
+
+  /** Now and then a sync is paused for a while. */
+  #passTime(): void {
+    if (this.#paused !== null) {
+      this.#paused.stepsLeft -= 1;
+      if (this.#paused.stepsLeft === 0) this.#paused = null;
+    } else if (this.#dice.chance(0.015)) {
+      this.#paused = { sync: this.#dice.of(this.#syncs).name, stepsLeft: this.#dice.between(4, 10) };
+    }
+  }
+
+  #running(): SyncPlan[] {
+    return this.#syncs.filter(({ name }) => name !== this.#paused?.sync);
+  }
+
+  #rewrite(): Step {
+    const { name } = this.#dice.of(this.#tables);
+    const statement = this.#dice.pick([
+      `alter table ${name} alter val type int using val + 0`,
+      `vacuum full ${name}`,
+      `cluster ${name} using ${name}_pkey`,
+    ]);
+    return { kind: 'rewrite', database: this.#dice.of(this.#members()), statement };
+  }
+
+  #switchMakedelta(): Step {
+    const database = this.#dice.of(this.#members());
+    const isOn = !this.#makedelta.has(database);
+    if (isOn) this.#makedelta.add(database);
+    else this.#makedelta.delete(database);
+    return { kind: 'makedelta', database, isOn };
   }
 
   /** A whole transaction in one step. */
@@ -280,9 +331,9 @@ class ScriptWriter {
     const isNamed = [sync.strategy, ...Object.values(sync.tableStrategies)].some(
       (strategy) => !strategy.startsWith('bucardo_'),
     );
-    return (
-      this.#syncs.length === 1 && this.#open.length === 0 && sourcesOf(sync.members).length > 2 && !isNamed
-    );
+    // What only a target has read of it would stay there (docs/limitations.md).
+    const mayBeUnread = this.#open.length === 0 || !hasTargets(sync);
+    return this.#syncs.length === 1 && sourcesOf(sync.members).length > 2 && !isNamed && mayBeUnread;
   }
 
   /** The last source. */
@@ -291,7 +342,12 @@ class ScriptWriter {
     const database = sourcesOf(sync.members).at(-1) ?? '';
     const members = Object.entries(sync.members).filter(([name]) => name !== database);
     this.#change(sync, { members: Object.fromEntries(members) });
-    return { kind: 'leave', sync: sync.name, database };
+    return {
+      kind: 'leave',
+      sync: sync.name,
+      database,
+      isSettled: this.#open.length === 0 && (hasTargets(sync) || this.#dice.chance(0.5)),
+    };
   }
 
   #addTable(): Step {
@@ -302,10 +358,23 @@ class ScriptWriter {
     return { kind: 'add_table', sync: sync.name, table };
   }
 
+  /** Its triggers are dropped, which waits for transactions that write it. */
+  #canRemoveTable(): boolean {
+    const [sync] = this.#syncs as [SyncPlan];
+    return this.#syncs.length === 1 && this.#open.length === 0 && sync.tables.length > 1;
+  }
+
+  #removeTable(): Step {
+    const [sync] = this.#syncs as [SyncPlan];
+    const table = this.#dice.of(sync.tables);
+    this.#change(sync, { tables: sync.tables.filter((name) => name !== table) });
+    return { kind: 'remove_table', sync: sync.name, table };
+  }
+
   /** @param depth how many rounds it is in the middle of */
   #round(depth: number): RoundStep {
     const dice = this.#dice;
-    const sync = dice.of(this.#syncs);
+    const sync = dice.of(this.#running());
     const lanes = lanesOf(sync);
     const lane = dice.of(lanes);
     const sources = sourcesOf(sync.members);
@@ -320,16 +389,18 @@ class ScriptWriter {
       present,
       written,
       during: dice.chance(depth === 0 ? 0.4 : 0) ? [{ ...place(), steps: this.#inTheMiddle() }] : [],
-      fault: dice.chance(0.2) ? { ...place(), how: dice.pick(faultKinds) } : null,
+      fault: dice.chance(0.2)
+        ? { ...place(), how: dice.weighted({ kill: 10, cut: 10, fail: 10, crash: 1 }) }
+        : null,
     };
   }
 
   #inTheMiddle(): Step[] {
     return Array.from({ length: this.#dice.between(1, 2) }, (): Step => {
-      const kind = this.#dice.weighted({ transaction: 70, round: 20, maintain: 10 });
+      const kind = this.#dice.weighted({ transaction: 68, round: 18, maintain: 9, rewrite: 5 });
       if (kind === 'transaction') return this.#transaction();
       if (kind === 'round') return this.#round(1);
-      return { kind: 'maintain', present: this.#members() };
+      return kind === 'rewrite' ? this.#rewrite() : { kind: 'maintain', present: this.#members() };
     });
   }
 
@@ -344,6 +415,8 @@ class ScriptWriter {
     return { kind: 'strategy', sync: sync.name, table, strategy };
   }
 }
+
+const hasTargets = ({ members }: SyncPlan): boolean => Object.values(members).includes('target');
 
 /** The databases that are written together. */
 const lanesOf = ({ members }: SyncPlan): string[][] => {

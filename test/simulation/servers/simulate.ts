@@ -3,7 +3,7 @@ import type { Arena } from './arena.ts';
 import { check, type Findings } from './check.ts';
 import { describePlan, type Plan } from './plan.ts';
 import { play } from './player.ts';
-import { namesOf, recordedSyncOf } from './verdicts.ts';
+import { namesOf } from './verdicts.ts';
 
 export interface Simulated extends Findings {
   readonly plan: Plan;
@@ -17,14 +17,17 @@ export const simulate = async (arena: Arena, plan: Plan): Promise<Simulated> => 
     chronicles,
     tables: plan.tables,
     equal: chronicles.length === 0 ? {} : plan.equal,
-    syncs: new Map(
-      syncs.map(({ definition, eras }) => [definition.id, recordedSyncOf(definition, { names, eras })]),
-    ),
+    syncs: new Map(syncs.map(({ id, eras, tables }) => [id, { names, eras, tables }])),
     isLatestOnly: (table) => strategiesOf(plan, table).every((strategy) => strategy === 'bucardo_latest'),
     isRing: plan.isRing,
+    unread: unreadOf(plan),
   });
   return { ...findings, faults: [...troubles, ...findings.faults], plan, trace };
 };
+
+/** Databases that left with changes that nobody had read. */
+const unreadOf = ({ steps }: Plan): ReadonlySet<string> =>
+  new Set(steps.flatMap((step) => (step.kind === 'leave' && !step.isSettled ? [step.database] : [])));
 
 /** All that a table has ever had. */
 const strategiesOf = ({ syncs, steps }: Plan, table: string): string[] => [

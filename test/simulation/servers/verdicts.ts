@@ -2,7 +2,7 @@
  * Conflict records against the history: are the versions in them real, do they know nothing of each other, and is the winner the one that
  * the strategy prefers. The strategies are computed here anew from what was recorded, by nothing of the engine.
  */
-import type { Database, SyncDefinition } from '../../../src/model/topology.ts';
+import type { Database, SyncDefinition, SyncRelation } from '../../../src/model/topology.ts';
 import type { Change, History, Truncation } from './history.ts';
 import type { Chronicle, ConflictRecord, Image, RecordedVersion } from './witness.ts';
 
@@ -46,15 +46,8 @@ export interface Ground {
   readonly isPassedOn: boolean;
 }
 
-/** @param names of all databases that were ever members */
-export const recordedSyncOf = (
-  { relations }: SyncDefinition,
-  { names, eras }: Pick<RecordedSync, 'names' | 'eras'>,
-): RecordedSync => ({
-  names,
-  eras,
-  tables: new Map(relations.map(({ id, relation }) => [id, relation.name])),
-});
+export const tablesOf = (relations: readonly SyncRelation[]): Map<number, string> =>
+  new Map(relations.map(({ id, relation }) => [id, relation.name]));
 
 export const namesOf = (databases: Iterable<Pick<Database, 'id' | 'name'>>): Map<number, string> =>
   new Map([...databases].map(({ id, name }) => [id, name]));
