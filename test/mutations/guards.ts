@@ -135,6 +135,15 @@ export const guards: readonly Guard[] = [
   },
   {
     invariant: 4,
+    what: 'a round does not look whether what it writes was emptied meanwhile',
+    file: 'src/connectors/postgres/writer.ts',
+    from: 'truncated.has(id),',
+    to: 'false,',
+    test: 'test/scenarios/rewritten-in-a-round.test.ts',
+    name: 'a table that is emptied on a source before a round writes it is read again: the truncation is the later change',
+  },
+  {
+    invariant: 4,
     what: 'a round does not look whether an application was faster',
     file: 'src/connectors/postgres/apply-stage.ts',
     from: 'if (overtaken.length > 0 || late > 0) throw',

@@ -73,3 +73,19 @@ it('a table that is altered on the target while a round is staged for it fails t
   await gang.run('B', 'alter table orders alter note type text');
   await gang.expectEqual();
 });
+
+// Fails when a round does not look whether what it writes was emptied meanwhile (npm run mutate).
+it('a table that is emptied on a source before a round writes it is read again: the truncation is the later change', async () => {
+  await using gang = await createGang({ roles: { A: 'source', B: 'source' }, schema, tables: ['orders'] });
+  await gang.run('A', `insert into orders values (1, 'one'), (2, 'one')`);
+  await gang.settle();
+  await gang.run('A', `update orders set note = 'two' where id = 1`);
+  gang.at(async (point, { name }) => {
+    if (point === 'positions_moved' && name === 'B') await gang.run('B', 'truncate orders');
+  });
+  expect(await gang.round()).toMatchObject({ B: { kind: 'bad', error: { code: 'table_altered' } } });
+  gang.at(passOn);
+  await gang.expectEqual();
+  expect(await gang.rows('A', 'orders')).toEqual([]);
+  expect(await gang.conflicts('B')).toMatchObject([{ winner: '2' }]);
+});

@@ -67,6 +67,18 @@ export const selectTruncations = (schema: string, tables: readonly SourceTable[]
      order by tbl, seq desc`;
 };
 
+/** The tables that applications have truncated since the snapshot was taken, as `tbl`. */
+export const selectLaterTruncations = (
+  schema: string,
+  { sync, snapshot }: { readonly sync: SyncId; readonly snapshot: Snapshot },
+): Sql => {
+  const rows = segmentTables(schema, truncationShape).map(
+    (segment) =>
+      sql`select tbl from ${segment} where ${isBeyond(sql`xid`, snapshot)} and ${isOwnChange(sync)}`,
+  );
+  return sql.join(rows, ' union all ');
+};
+
 const entriesOf = (segment: Sql, tables: readonly SourceTable[], window: Window): Sql => {
   const { sync, since, passing, known, exceptAuthor } = window;
   const isOwn = isOwnChange(sync, exceptAuthor);

@@ -15,6 +15,7 @@ import type { ApplyContext } from './apply-stage.ts';
 import { decodeShapes, selectShapes } from './captured.ts';
 import { type ContestedRow, contestedRows, decodeContested, type LocalChanges } from './contest.ts';
 import { nextSeq, type SegmentNumber, segmentNumbers } from './delta.ts';
+import { selectLaterTruncations } from './changes.ts';
 import { decodeFingerprints, selectFingerprints } from './fingerprint.ts';
 import { readInterleaved } from './interleave.ts';
 import { prepareLocking, setIfAllowed } from './lock-settings.ts';
@@ -194,20 +195,29 @@ export class PostgresWriter {
 
   /**
    * The tables and the types inside them are still what the rows were staged for, and captured as it was known when it was
-   * decided what to note. Last before the commit: from our first write on nobody makes a trigger.
+   * decided what to note; and none was emptied after its changes were read, for a truncation waits for no lock of rows. Last before the
+   * commit: from our first write on nobody makes a trigger or truncates.
+   * @param read of a database with changes of its own: the sync, and the snapshot in which they were read; else null
    * @throws ReplicationError `table_altered`
    */
-  async checkUnaltered(tables: readonly WrittenTable[]): Promise<void> {
+  async checkUnaltered(
+    tables: readonly WrittenTable[],
+    read: { readonly sync: SyncId; readonly snapshot: Snapshot } | null,
+  ): Promise<void> {
     const oids = tables.map(({ table }) => table.oid);
-    const [found = [], captured = []] = await this.#session.script(
+    const [found = [], captured = [], emptied = []] = await this.#session.script(
       selectFingerprints(this.#schema, oids),
       selectShapes(this.#schema),
+      ...(read === null ? [] : [selectLaterTruncations(this.#schema, read)]),
     );
     const now = decodeFingerprints(found);
     const shapes = decodeShapes(captured);
+    const truncated = new Set(emptied.map(({ tbl }) => Number(tbl)));
     const altered = tables.find(
       ({ id, table, shape }) =>
-        now.get(table.oid)?.table !== table.fingerprint || (shapes.get(id) ?? null) !== shape,
+        now.get(table.oid)?.table !== table.fingerprint ||
+        (shapes.get(id) ?? null) !== shape ||
+        truncated.has(id),
     );
     if (altered !== undefined) throw tableAltered(altered.table);
   }

@@ -172,7 +172,10 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     }
     await context.reached('rows_applied', database);
     await writer.advanceSequences(sequences);
-    await writer.checkUnaltered(delivery.tables.map(({ written }) => written));
+    await writer.checkUnaltered(
+      delivery.tables.map(({ written }) => written),
+      delivery.ownRead === null ? null : { sync: context.sync.id, snapshot: delivery.ownRead },
+    );
     await context.reached('committing', database);
     assertMayWrite(context, database);
     await writer.commit();

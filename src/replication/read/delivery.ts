@@ -7,7 +7,7 @@ import { type BaseVersion, copyVersion } from '../../connectors/postgres/base-ve
 import type { SourceTable, TableChanges, Window } from '../../connectors/postgres/changes.ts';
 import type { EntryScope } from '../../connectors/postgres/entries.ts';
 import type { Noting } from '../../connectors/postgres/notes.ts';
-import type { Position, PositionMove } from '../../connectors/postgres/position.ts';
+import type { Position, PositionMove, Snapshot } from '../../connectors/postgres/position.ts';
 import { planStage, type StagePlan } from '../../connectors/postgres/stage.ts';
 import type { Table } from '../../connectors/postgres/table.ts';
 import { ReplicationError } from '../../model/errors.ts';
@@ -54,6 +54,8 @@ export interface Delivery {
   readonly isCopy: boolean;
   /** The source of a copy takes note that one was asked for; it is written even if nothing has changed. */
   readonly startsAnew: boolean;
+  /** The snapshot in which the own changes of the written database were read; null where it has none by its role. */
+  readonly ownRead: Snapshot | null;
   readonly positions: readonly Position[];
   /** In the same order; those that do not move are the same objects as before. */
   readonly nextPositions: readonly Position[];
@@ -114,6 +116,7 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
     tables,
     isCopy,
     startsAnew,
+    ownRead: own?.source.opening.snapshot ?? null,
     positions,
     nextPositions: nextPositions(positions, {
       sync,
