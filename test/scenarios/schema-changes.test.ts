@@ -42,6 +42,18 @@ it('takes up a column that was dropped on both sides', async () => {
   await gang.expectEqual();
 });
 
+it('leaves values that each database has computed itself for a new column, until one side writes them', async () => {
+  await using gang = await createGang({ roles, schema, tables: ['orders'] });
+  await gang.run('A', `insert into orders values (1, 'one'), (2, 'two')`);
+  await gang.settle();
+  for (const name of ['A', 'B'])
+    await gang.run(name, 'alter table orders add column token uuid default gen_random_uuid()');
+  await gang.settle();
+  expect(await gang.rows('B', 'orders')).not.toEqual(await gang.rows('A', 'orders'));
+  await gang.run('A', 'update orders set token = token');
+  await gang.expectEqual();
+});
+
 it('does not take a new key for the one that is captured because their names look alike when joined', async () => {
   await using gang = await createGang({
     roles,
