@@ -6,14 +6,14 @@
 import assert from 'node:assert/strict';
 import { prepareLocking } from '../connectors/postgres/lock-settings.ts';
 import type { Database, DatabaseId, Member, SyncRelation } from '../model/topology.ts';
-import type { Lease } from '../pg/pool.ts';
+import type { Loan } from '../pg/pool.ts';
 import { type Catalog, readCatalog } from '../replication/read/catalog.ts';
 
 export interface CatalogsOptions {
   readonly schema: string;
   readonly relations: () => readonly SyncRelation[];
   readonly members: readonly Member[];
-  readonly borrow: (database: DatabaseId) => Promise<Lease>;
+  readonly borrow: (database: DatabaseId) => Promise<Loan>;
   readonly serverVersion: (database: DatabaseId) => number | null;
   readonly onRead: (database: Database, catalog: Catalog) => void;
 }
@@ -50,8 +50,8 @@ export class Catalogs {
     const unseen = members.filter(({ database }) => this.#options.serverVersion(database.id) === null);
     await Promise.all(
       unseen.map(async ({ database }) => {
-        await using lease = await this.#options.borrow(database.id);
-        return lease.session.serverVersion;
+        await using loan = await this.#options.borrow(database.id);
+        return loan.session.serverVersion;
       }),
     );
   }
@@ -65,10 +65,10 @@ export class Catalogs {
     const { schema, relations, members, borrow, onRead } = this.#options;
     const member = members.find(({ database }) => database.id === id);
     assert(member !== undefined, `database ${id} is not in the lane`);
-    await using lease = await borrow(id);
-    await prepareLocking(lease.session);
+    await using loan = await borrow(id);
+    await prepareLocking(loan.session);
     const isSource = member.role === 'source';
-    const catalog = await readCatalog(lease.session, {
+    const catalog = await readCatalog(loan.session, {
       schema,
       relations: relations(),
       oldestVersion,

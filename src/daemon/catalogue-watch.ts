@@ -104,17 +104,17 @@ export class CatalogueWatch {
     const { databases, schema, lanes, signal } = this.#options;
     const { database, disturbed } = place;
     if (signal.aborted || !databases.isUp(database.id)) return;
-    await using lease = await databases.borrow(database.id);
-    await prepareLocking(lease.session);
+    await using loan = await databases.borrow(database.id);
+    await prepareLocking(loan.session);
     const there = [...place.watched.values()].filter(({ isMissing }) => !isMissing);
     const seen = await readFingerprints(
-      lease.session,
+      loan.session,
       schema,
       there.map(({ oid }) => oid),
     );
     for (const before of there) this.#compare(place, before, seen.get(before.oid));
     if (disturbed.size === 0) return;
-    await this.#mend(place, lease.session);
+    await this.#mend(place, loan.session);
     for (const lane of lanes) {
       lane.catalogs.drop();
       lane.wake();

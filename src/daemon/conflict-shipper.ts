@@ -44,11 +44,11 @@ const shipFrom = async (
   database: Database,
   syncs: readonly SyncId[],
 ): Promise<void> => {
-  await using lease = await databases.borrow(database.id);
-  const next = (): Promise<OutgoingConflict[]> => readConflicts(lease.session, { schema, syncs, ...page });
+  await using loan = await databases.borrow(database.id);
+  const next = (): Promise<OutgoingConflict[]> => readConflicts(loan.session, { schema, syncs, ...page });
   for (let conflicts = await next(); conflicts.length > 0; conflicts = await next()) {
     await store.transaction((db) => appendConflicts(db, { database: database.name, conflicts }));
     await reached('conflicts_logged', database);
-    await deleteConflicts(lease.session, { schema, ids: conflicts.map(({ id }) => id) });
+    await deleteConflicts(loan.session, { schema, ids: conflicts.map(({ id }) => id) });
   }
 };

@@ -4,12 +4,12 @@
  */
 import { readPositions } from '../connectors/postgres/position.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
-import type { Lease } from '../pg/pool.ts';
+import type { Loan } from '../pg/pool.ts';
 import { isBehindCopy, needsCopy } from '../replication/read/delivery.ts';
 
 interface Surroundings {
   readonly schema: string;
-  readonly borrow: (database: DatabaseId) => Promise<Lease>;
+  readonly borrow: (database: DatabaseId) => Promise<Loan>;
 }
 
 export const copiedFirst = async (
@@ -20,8 +20,8 @@ export const copiedFirst = async (
   if (sync.onetimecopy === 0) return present;
   const behind: Member[] = [];
   for (const member of present) {
-    await using lease = await borrow(member.database.id);
-    const positions = await readPositions(lease.session, schema, sync.id);
+    await using loan = await borrow(member.database.id);
+    const positions = await readPositions(loan.session, schema, sync.id);
     if (!isBehindCopy(sync, positions)) continue;
     if (!needsCopy(sync, member.database, positions)) return [member];
     behind.push(member);

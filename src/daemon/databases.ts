@@ -10,7 +10,7 @@ import { isReplicationError, type ReplicationError } from '../model/errors.ts';
 import type { Database, DatabaseId, DatabaseName } from '../model/topology.ts';
 import { endBackends } from '../pg/backends.ts';
 import { connect } from '../pg/conninfo.ts';
-import { createPool, type Lease, type Pool } from '../pg/pool.ts';
+import { createPool, type Loan, type Pool } from '../pg/pool.ts';
 import type { Session } from '../pg/session.ts';
 import { createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -74,7 +74,7 @@ export class Databases {
   }
 
   /** @throws ReplicationError why there is no connection, at once while the database is known to be down */
-  async borrow(id: DatabaseId, signal?: AbortSignal): Promise<Lease> {
+  async borrow(id: DatabaseId, signal?: AbortSignal): Promise<Loan> {
     const known = this.#find(id);
     if (known.problem !== null) throw known.problem.error;
     return this.#connect(known, signal);
@@ -158,8 +158,8 @@ export class Databases {
   /** Sessions that have broken since they were last used are passed over; what counts is a new one, or silence. */
   async #ask(known: Known): Promise<void> {
     for (let left = sessionsMax; ; left -= 1) {
-      await using lease = await this.#spare(known);
-      const { session } = lease;
+      await using loan = await this.#spare(known);
+      const { session } = loan;
       try {
         await session.ping(answerWithinMs);
         await endBackends(session, known.severed);
@@ -173,7 +173,7 @@ export class Databases {
   }
 
   /** One of the pool, or one beside it while rounds hold all that there are: it may be they who wait for a silent server. */
-  async #spare({ pool, database, use }: Known): Promise<Lease> {
+  async #spare({ pool, database, use }: Known): Promise<Loan> {
     try {
       return await pool.acquire(AbortSignal.any([use.signal, AbortSignal.timeout(spareWithinMs)]));
     } catch (error) {
@@ -186,11 +186,11 @@ export class Databases {
     }
   }
 
-  async #connect(known: Known, signal?: AbortSignal): Promise<Lease> {
+  async #connect(known: Known, signal?: AbortSignal): Promise<Loan> {
     try {
-      const lease = await known.pool.acquire(signal);
-      this.#note(known, lease.session);
-      return lease;
+      const loan = await known.pool.acquire(signal);
+      this.#note(known, loan.session);
+      return loan;
     } catch (error) {
       if (isReplicationError(error) && error.code !== 'interrupted') this.#setProblem(known, error);
       throw error;

@@ -10,7 +10,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { createLog } from '../runtime/log.ts';
 import { Catalogs } from './catalogs.ts';
 import { Databases } from './databases.ts';
-import { LaneLeases } from './lane-leases.ts';
+import { LaneLoans } from './lane-loans.ts';
 import { type LanePlan, membersOf, planLanes, presenceOf } from './lane-plan.ts';
 
 export interface SyncInspection {
@@ -54,15 +54,15 @@ export const inspectSync = async ({ sync, schema, signal }: InspectOptions): Pro
     random: Math.random,
     applicationName: 'tahr inspect',
   });
-  const leases = new LaneLeases(databases);
-  const cutOff = (): void => leases.abort();
+  const loans = new LaneLoans(databases);
+  const cutOff = (): void => loans.abort();
   signal.addEventListener('abort', cutOff);
   try {
     await databases.use(sync.members.map(({ database }) => database).filter(isActive));
     await databases.checkAll();
     const lanes: LaneInspection[] = [];
     for (const plan of planLanes(sync)) {
-      const outlook = await lookAhead({ sync, schema, plan, databases, leases });
+      const outlook = await lookAhead({ sync, schema, plan, databases, loans });
       if (signal.aborted) throw interrupted();
       lanes.push({ plan, outlook });
     }
@@ -82,13 +82,13 @@ interface LaneLook {
   readonly schema: string;
   readonly plan: LanePlan;
   readonly databases: Databases;
-  readonly leases: LaneLeases;
+  readonly loans: LaneLoans;
 }
 
-const lookAhead = async ({ sync, schema, plan, databases, leases }: LaneLook): Promise<LaneOutlook> => {
+const lookAhead = async ({ sync, schema, plan, databases, loans }: LaneLook): Promise<LaneOutlook> => {
   const presence = presenceOf(plan, (database) => databases.isUp(database));
   if (presence.kind === 'missing') return { kind: 'waiting', database: presence.member.database };
-  const borrow = leases.borrow.bind(leases);
+  const borrow = loans.borrow.bind(loans);
   const catalogs = new Catalogs({
     schema,
     relations: () => sync.relations,

@@ -54,8 +54,8 @@ const lagOf = async (meter: LagMeter, lane: Lane, member: Member): Promise<LagSt
   const lags = [];
   for (const { database } of reachable) {
     const position = positions.find(({ source }) => source === database.id)?.snapshot ?? null;
-    await using lease = await databases.borrow(database.id);
-    lags.push(await measureLag(lease.session, { schema, consumer, tables, position }));
+    await using loan = await databases.borrow(database.id);
+    lags.push(await measureLag(loan.session, { schema, consumer, tables, position }));
   }
   if (lags.length === 0) return null;
   return {
@@ -71,8 +71,8 @@ const readPositionsOf = async (
 ): Promise<Position[]> => {
   if (!databases.isUp(database)) return [];
   try {
-    await using lease = await databases.borrow(database);
-    return await readPositions(lease.session, schema, sync.id);
+    await using loan = await databases.borrow(database);
+    return await readPositions(loan.session, schema, sync.id);
   } catch (error) {
     if (!isReplicationError(error)) throw error;
     return [];

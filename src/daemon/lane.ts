@@ -23,7 +23,7 @@ import { inBackground } from './background.ts';
 import { Catalogs, type CatalogsOptions } from './catalogs.ts';
 import { copiedFirst } from './copy-order.ts';
 import type { Databases } from './databases.ts';
-import { LaneLeases } from './lane-leases.ts';
+import { LaneLoans } from './lane-loans.ts';
 import { type LanePlan, membersOf, presenceOf } from './lane-plan.ts';
 import type { LaneReport } from './lane-report.ts';
 import { Pacer, type RoundResult } from './pacer.ts';
@@ -59,7 +59,7 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #pacer: Pacer;
   readonly #stopping = new AbortController();
-  readonly #leases: LaneLeases;
+  readonly #loans: LaneLoans;
   readonly #soon: Backoff;
   readonly #later: Backoff;
   /** By written database, as of its last good round: outlives failures, for measuring how far it is behind. */
@@ -75,12 +75,12 @@ export class Lane {
     this.#pacer = new Pacer(clock);
     this.#soon = createBackoff({ ...soonMs, random });
     this.#later = createBackoff({ ...laterMs, random });
-    this.#leases = new LaneLeases(databases);
+    this.#loans = new LaneLoans(databases);
     this.catalogs = new Catalogs({
       schema,
       relations: () => definition().relations,
       members: membersOf(plan),
-      borrow: (database) => this.#leases.borrow(database),
+      borrow: (database) => this.#loans.borrow(database),
       serverVersion: (database) => databases.serverVersion(database),
       onRead: onCatalog,
     });
@@ -98,7 +98,7 @@ export class Lane {
 
   /** After `stop`: the round under way is cut off; the servers roll it back. */
   abort(): void {
-    this.#leases.abort();
+    this.#loans.abort();
   }
 
   /** There may be changes. */
@@ -178,7 +178,7 @@ export class Lane {
     await this.catalogs.see([...sources, ...present]);
     const isGang = this.plan.kind === 'gang';
     const written = isGang
-      ? await copiedFirst(sync, present, { schema, borrow: (id) => this.#leases.borrow(id) })
+      ? await copiedFirst(sync, present, { schema, borrow: (id) => this.#loans.borrow(id) })
       : present;
     report.begin(written);
     return await runRound({
@@ -186,7 +186,7 @@ export class Lane {
       schema,
       sources,
       written,
-      borrow: (database) => this.#leases.borrow(database),
+      borrow: (database) => this.#loans.borrow(database),
       catalogOf: (database) => this.catalogs.get(database),
       memory: this.#memory,
       onProgress: (progress) => report.progress(progress),

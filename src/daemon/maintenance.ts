@@ -84,8 +84,8 @@ export class Maintenance {
     for (const { database } of readersOf(sync)) {
       if (!databases.isUp(database.id)) continue;
       try {
-        await using lease = await databases.borrow(database.id);
-        positions.set(database.id, await readPositions(lease.session, schema, sync.id));
+        await using loan = await databases.borrow(database.id);
+        positions.set(database.id, await readPositions(loan.session, schema, sync.id));
       } catch (error) {
         if (!isReplicationError(error)) throw error;
       }
@@ -95,14 +95,14 @@ export class Maintenance {
 
   async #acknowledge(source: Database, acknowledgements: readonly Sql[]): Promise<void> {
     if (acknowledgements.length === 0) return;
-    await using lease = await this.#options.databases.borrow(source.id);
-    await lease.session.script(...acknowledgements);
+    await using loan = await this.#options.databases.borrow(source.id);
+    await loan.session.script(...acknowledgements);
   }
 
   async #keep(source: Database): Promise<void> {
     const { databases, schema, clock, log } = this.#options;
-    await using lease = await databases.borrow(source.id);
-    const { session } = lease;
+    await using loan = await databases.borrow(source.id);
+    const { session } = loan;
     const since = this.#switchedAt.get(source.id) ?? clock.elapsed();
     const { switchedTo, truncatedCount, bytes } = await rotateSegments(session, {
       schema,

@@ -30,8 +30,8 @@ export class PublicationWatch {
     const { databases } = this.#options;
     await forEachInTurn(members, async ({ database }) => {
       if (!databases.isUp(database.id)) return;
-      await using lease = await databases.borrow(database.id);
-      const publication = await readPublicationForAllTables(lease.session);
+      await using loan = await databases.borrow(database.id);
+      const publication = await readPublicationForAllTables(loan.session);
       if (publication !== this.#told.get(database.id)) this.#tell(id, database, publication);
     });
   }

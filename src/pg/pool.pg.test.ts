@@ -40,8 +40,8 @@ test('no more than the maximum are open, and those who wait are served in order'
   const held = await acquire();
   const served: string[] = [];
   const use = async (name: string): Promise<void> => {
-    await using lease = await acquire();
-    served.push(`${name} ${lease.session === held.session}`);
+    await using loan = await acquire();
+    served.push(`${name} ${loan.session === held.session}`);
   };
   const waiting = ['a', 'b', 'c'].map((name) => use(name));
   await held[Symbol.asyncDispose]();
@@ -85,12 +85,12 @@ test('a session that comes back within a transaction is not lent again', async (
 test('nor one whose transaction has failed, though the server says so a moment after the failure', async () => {
   const proxy = await createProxy(database);
   const { acquire } = bound(open({ parameters: { ...database.parameters, ...proxy.parameters } }));
-  const lease = await acquire();
+  const loan = await acquire();
   proxy.straggle();
-  await expect(lease.session.script(sql`begin`, sql`select 1 / 0`)).rejects.toThrow();
-  await lease[Symbol.asyncDispose]();
+  await expect(loan.session.script(sql`begin`, sql`select 1 / 0`)).rejects.toThrow();
+  await loan[Symbol.asyncDispose]();
   await using again = await acquire();
-  expect(again.session).not.toBe(lease.session);
+  expect(again.session).not.toBe(loan.session);
 });
 
 test('a session that breaks while nobody uses it is not lent again', async () => {
@@ -108,11 +108,11 @@ test('a session that breaks while nobody uses it is not lent again', async () =>
 
 test('a session that nobody uses is closed after a while', async () => {
   const { acquire } = bound(open({ idleMs: 10 }));
-  const lease = await acquire();
-  const ended = new Promise<void>((resolve) => lease.session.onEnd(resolve));
-  await lease[Symbol.asyncDispose]();
+  const loan = await acquire();
+  const ended = new Promise<void>((resolve) => loan.session.onEnd(resolve));
+  await loan[Symbol.asyncDispose]();
   await ended;
-  expect(lease.session.isUsable).toBe(false);
+  expect(loan.session.isUsable).toBe(false);
 });
 
 test('who cannot connect hears why, and takes no place away', async () => {

@@ -21,7 +21,7 @@ export interface PoolOptions {
 }
 
 /** A borrowed session; given back when disposed of. */
-export interface Lease extends AsyncDisposable {
+export interface Loan extends AsyncDisposable {
   readonly session: Session;
   /** The session is closed instead of lent again: for one whose state is not known. */
   discard(): void;
@@ -29,7 +29,7 @@ export interface Lease extends AsyncDisposable {
 
 export interface Pool {
   /** @throws ReplicationError what `connect` throws; `interrupted` when the signal aborts or the pool is closed */
-  acquire(signal?: AbortSignal): Promise<Lease>;
+  acquire(signal?: AbortSignal): Promise<Loan>;
   /**
    * Breaks every session, also those that are lent: the server is silent, and what waits for it would wait for very long.
    * @returns the server processes behind them, which may not know it yet
@@ -67,7 +67,7 @@ class SessionPool implements Pool {
     this.#options = { applicationName: 'tahr', max: 8, idleMs: 30_000, ...options };
   }
 
-  async acquire(signal?: AbortSignal): Promise<Lease> {
+  async acquire(signal?: AbortSignal): Promise<Loan> {
     const grant = await this.#granted(signal);
     const session = grant ?? (await this.#open());
     if (this.#isClosed || signal?.aborted === true) {
@@ -133,7 +133,7 @@ class SessionPool implements Pool {
     }
   }
 
-  #lend(session: Session): Lease {
+  #lend(session: Session): Loan {
     let isBack = false;
     let isDiscarded = false;
     return {

@@ -74,13 +74,13 @@ export const previewRound = async (surroundings: PreviewContext): Promise<Databa
     reached: passOn,
     mayWrite: () => false,
   };
-  await using leases = new AsyncDisposableStack();
-  const sources = await openSources(context, leases);
+  await using loans = new AsyncDisposableStack();
+  const sources = await openSources(context, loans);
   const copies = await copiesDue(context, sources);
   const written = context.written.filter(({ database }) => !copies.has(database.id));
   const { deliveries, outcomes } = await planDeliveries({ ...context, written }, sources);
   const busy = deliveries.filter(({ tables }) => tables.length > 0);
-  const staged = await settleAll(busy.map((delivery) => stage(context, delivery, leases)));
+  const staged = await settleAll(busy.map((delivery) => stage(context, delivery, loans)));
   const read = staged.flatMap(({ delivery, error }) => (error === null ? [delivery] : []));
   await finishSources(context, sources, { read, flushedUpTo: () => nothingToFlush });
   const looked = await settleAll(staged.map((one) => look(context, one)));
@@ -137,16 +137,16 @@ interface Staged {
 const stage = async (
   context: RoundContext,
   delivery: Delivery,
-  leases: AsyncDisposableStack,
+  loans: AsyncDisposableStack,
 ): Promise<Staged> => {
   const { database, role } = delivery.member;
-  const lease = leases.use(await context.borrow(database.id));
-  lease.discard();
-  const writer = new PostgresWriter(lease.session, {
+  const loan = loans.use(await context.borrow(database.id));
+  loan.discard();
+  const writer = new PostgresWriter(loan.session, {
     schema: context.schema,
     hasWriters: role === 'source',
   });
-  leases.defer(() => writer.abandon());
+  loans.defer(() => writer.abandon());
   const copied = new Set<TableDelivery>();
   try {
     await writer.begin();

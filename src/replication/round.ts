@@ -12,7 +12,7 @@ import { type Position, readPositions } from '../connectors/postgres/position.ts
 import { furthestSequences, type SequenceValue } from '../connectors/postgres/sequences.ts';
 import { isReplicationError } from '../model/errors.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
-import type { Lease } from '../pg/pool.ts';
+import type { Loan } from '../pg/pool.ts';
 import { type AppliedCounts, applyRound, type Destination, loadRound } from './apply/destination.ts';
 import type { Reached } from './fault-point.ts';
 import type { Catalog } from './read/catalog.ts';
@@ -27,7 +27,7 @@ export interface RoundContext {
   readonly sources: readonly Member[];
   /** The databases that this round writes. */
   readonly written: readonly Member[];
-  readonly borrow: (database: DatabaseId) => Promise<Lease>;
+  readonly borrow: (database: DatabaseId) => Promise<Loan>;
   readonly catalogOf: (database: DatabaseId) => Promise<Catalog>;
   readonly memory: RoundMemory;
   readonly onProgress: (progress: Progress) => void;
@@ -61,8 +61,8 @@ export type RoundOutcome = ReadonlyMap<DatabaseId, DatabaseOutcome>;
 
 /** @throws what a source fails with; the failure of a written database is in its outcome */
 export const runRound = async (context: RoundContext): Promise<RoundOutcome> => {
-  await using leases = new AsyncDisposableStack();
-  const sources = await openSources(context, leases);
+  await using loans = new AsyncDisposableStack();
+  const sources = await openSources(context, loans);
   const { deliveries, outcomes } = await planDeliveries(context, sources);
   const sequences = furthestSequences(await settleAll(sources.map((source) => sequencesOf(context, source))));
   const busy = deliveries.filter((delivery) => hasWork(context, delivery, sequences));
@@ -70,7 +70,7 @@ export const runRound = async (context: RoundContext): Promise<RoundOutcome> => 
     await settleAll(sources.map(({ reader }) => reader.abandon()));
     return outcomes;
   }
-  const loaded = await settleAll(busy.map((delivery) => load(context, delivery, leases)));
+  const loaded = await settleAll(busy.map((delivery) => load(context, delivery, loans)));
   const read = loaded.flatMap(({ destination, delivery }) => (destination === null ? [] : [delivery]));
   await finishSources(context, sources, { read, flushedUpTo: ({ opening }) => opening.lsn });
   const applied = await settleAll(loaded.map((destination) => apply(context, destination, sequences)));
@@ -78,18 +78,18 @@ export const runRound = async (context: RoundContext): Promise<RoundOutcome> => 
 };
 
 /** A snapshot on each; the sessions are given back with the stack. */
-export const openSources = (context: RoundContext, leases: AsyncDisposableStack): Promise<OpenSource[]> =>
-  settleAll(context.sources.map((member) => open(context, member, leases)));
+export const openSources = (context: RoundContext, loans: AsyncDisposableStack): Promise<OpenSource[]> =>
+  settleAll(context.sources.map((member) => open(context, member, loans)));
 
 const open = async (
   context: RoundContext,
   { database }: Member,
-  leases: AsyncDisposableStack,
+  loans: AsyncDisposableStack,
 ): Promise<OpenSource> => {
   const catalog = await context.catalogOf(database.id);
-  const lease = leases.use(await context.borrow(database.id));
+  const loan = loans.use(await context.borrow(database.id));
   const source = await openSource({
-    session: lease.session,
+    session: loan.session,
     schema: context.schema,
     sync: context.sync,
     database,
@@ -149,8 +149,8 @@ export const positionsOf = async (
   if (source !== undefined) return source.opening.positions;
   const known = context.memory.positions.get(database.id);
   if (known !== undefined) return known;
-  await using lease = await context.borrow(database.id);
-  const positions = await readPositions(lease.session, context.schema, context.sync.id);
+  await using loan = await context.borrow(database.id);
+  const positions = await readPositions(loan.session, context.schema, context.sync.id);
   context.memory.positions.set(database.id, positions);
   return positions;
 };
@@ -189,11 +189,11 @@ type Loaded = {
 const load = async (
   context: RoundContext,
   delivery: Delivery,
-  leases: AsyncDisposableStack,
+  loans: AsyncDisposableStack,
 ): Promise<Loaded> => {
   try {
-    const lease = leases.use(await context.borrow(delivery.member.database.id));
-    const destination = await loadRound({ context, delivery, lease });
+    const loan = loans.use(await context.borrow(delivery.member.database.id));
+    const destination = await loadRound({ context, delivery, loan });
     return { delivery, destination, error: null };
   } catch (error) {
     return { delivery, destination: null, error };

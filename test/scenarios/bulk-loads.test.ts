@@ -77,14 +77,12 @@ test('rows that are loaded by COPY, COPY FREEZE, MERGE, upserts and writable CTE
     schema,
     tables: ['items', 'batch'],
   });
-  let isOver = false;
+  const over = new AbortController();
   const loading = Promise.all([loadAll(gang, 'A', 0), loadAll(gang, 'B', 100_000), refill(gang)]).finally(
-    () => {
-      isOver = true;
-    },
+    () => over.abort(),
   );
   let goodCount = 0;
-  while (!isOver)
+  while (!over.signal.aborted)
     for (const lane of [['A', 'B'], ['T']]) {
       const outcomes = await gang.round(...lane).catch((error: unknown) => {
         if (!isExpected(error)) throw error;

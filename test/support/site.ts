@@ -6,7 +6,7 @@ import type {
   DatabaseName,
   RelationName,
 } from '../../src/model/topology.ts';
-import { createPool, type Lease, type Pool } from '../../src/pg/pool.ts';
+import { createPool, type Loan, type Pool } from '../../src/pg/pool.ts';
 import type { Session } from '../../src/pg/session.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { createDatabase, databaseOn, existingDatabase, type TestDatabase } from './databases.ts';
@@ -48,7 +48,7 @@ export interface Site extends Applications, AsyncDisposable {
   readonly databases: ReadonlyMap<string, Database>;
   /** The oldest server's, as `server_version_num`. */
   readonly oldestVersion: number;
-  readonly borrow: (id: DatabaseId) => Promise<Lease>;
+  readonly borrow: (id: DatabaseId) => Promise<Loan>;
   /** New pools, and new sessions where the old ones are broken. */
   reconnect(): Promise<void>;
   /** The database is to be found on another server from now on, under the same name unless another is given. */

@@ -66,8 +66,8 @@ export const createSyncRounds = (
     },
   });
   const readCatalogOf = async (id: DatabaseId): Promise<Catalog> => {
-    await using lease = await site.borrow(id);
-    return await readCatalog(lease.session, {
+    await using loan = await site.borrow(id);
+    return await readCatalog(loan.session, {
       schema,
       relations: rounds.sync.relations,
       oldestVersion: site.oldestVersion,

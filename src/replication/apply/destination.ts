@@ -9,14 +9,14 @@ import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
 import { PostgresWriter } from '../../connectors/postgres/writer.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import type { Database } from '../../model/topology.ts';
-import type { Lease } from '../../pg/pool.ts';
+import type { Loan } from '../../pg/pool.ts';
 import { type Delivery, movesOf, type RowStream, type TableDelivery } from '../read/delivery.ts';
 import type { RoundContext } from '../round.ts';
 import { settleTable } from './settle-table.ts';
 
 export interface Destination {
   readonly writer: PostgresWriter;
-  readonly lease: Lease;
+  readonly loan: Loan;
   /** The tables that were staged; those that were empty have been filled and need no more. */
   readonly staged: readonly TableDelivery[];
   /** How many rows empty tables were filled with. */
@@ -28,14 +28,14 @@ export type AppliedCounts = AppliedRows & { readonly conflicts: number };
 interface LoadOptions {
   readonly context: RoundContext;
   readonly delivery: Delivery;
-  readonly lease: Lease;
+  readonly loan: Loan;
 }
 
 /** Opens the transaction and brings the rows over. */
-export const loadRound = async ({ context, delivery, lease }: LoadOptions): Promise<Destination> => {
+export const loadRound = async ({ context, delivery, loan }: LoadOptions): Promise<Destination> => {
   const { database } = delivery.member;
   const midway = (): Promise<void> => context.reached('copying', database);
-  const writer = new PostgresWriter(lease.session, {
+  const writer = new PostgresWriter(loan.session, {
     schema: context.schema,
     // A target from which its changes go on is a source of another sync.
     hasWriters: delivery.member.role === 'source' || delivery.tables.some(({ noting }) => noting !== null),
@@ -64,9 +64,9 @@ export const loadRound = async ({ context, delivery, lease }: LoadOptions): Prom
       staged.push(table);
     }
     await context.reached('loaded', database);
-    return { writer, lease, staged, filledRowCount };
+    return { writer, loan, staged, filledRowCount };
   } catch (error) {
-    lease.discard();
+    loan.discard();
     throw error;
   }
 };
@@ -148,7 +148,7 @@ interface ApplyOptions {
 /** Applies what was staged and commits. The connection is given up after a failure: its state is not known. */
 export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> => {
   const { context, delivery, destination, sequences } = options;
-  const { writer, lease, staged, filledRowCount } = destination;
+  const { writer, loan, staged, filledRowCount } = destination;
   const { database } = delivery.member;
   try {
     const moves = movesOf(delivery);
@@ -182,7 +182,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     await context.reached('committed', database);
     return total;
   } catch (error) {
-    lease.discard();
+    loan.discard();
     throw error;
   }
 };

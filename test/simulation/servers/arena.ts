@@ -4,7 +4,7 @@
  */
 import type { Database, DatabaseId, DatabaseName } from '../../../src/model/topology.ts';
 import { connect } from '../../../src/pg/conninfo.ts';
-import { createPool, type Lease, type Pool } from '../../../src/pg/pool.ts';
+import { createPool, type Loan, type Pool } from '../../../src/pg/pool.ts';
 import type { Session } from '../../../src/pg/session.ts';
 import { sql } from '../../../src/pg/sql.ts';
 import { startServer } from '../../../tools/embedded-postgres.ts';
@@ -31,7 +31,7 @@ export interface Arena {
   readonly serverVersion: number;
   /** An application's session on a database. */
   readonly application: (name: string, index: number) => Session;
-  readonly borrow: (id: DatabaseId) => Promise<Lease>;
+  readonly borrow: (id: DatabaseId) => Promise<Loan>;
   /** Nothing is left of an earlier seed on these databases. */
   reset(names: readonly string[]): Promise<void>;
   /** What applications have left open is rolled back. */

@@ -16,7 +16,7 @@ import { createSyncRounds, membersOf, settleAll, type SyncRounds } from '../../s
 import { decideFor, errorText, rewrite, writeStep } from './application.ts';
 import type { Arena } from './arena.ts';
 import { describeStep, type Place, type Plan, type RoundStep, type Step, type SyncPlan } from './plan.ts';
-import { Borrowed, broken, RoundLeases } from './round-leases.ts';
+import { Borrowed, broken, RoundLoans } from './round-loans.ts';
 import { type Era, eraOf, type RecordedSync, tablesOf } from './verdicts.ts';
 import { type Chronicle, installWitness, readChronicle } from './witness.ts';
 
@@ -226,7 +226,7 @@ class Player {
   /** One round, with what is to happen in the middle of it. */
   async #round({ sync, present, written, during, fault }: RoundStep): Promise<string> {
     const rounds = this.#roundsOf(sync);
-    const mine = new RoundLeases();
+    const mine = new RoundLoans();
     const waiting = [...during];
     // Another worker is ahead: the source looks as if it had been set back, or a table that was empty has been filled.
     const isOvertaken = during.some(({ steps }) =>
@@ -268,7 +268,7 @@ class Player {
   }
 
   /** Ends a round that does not end by itself. */
-  async #watched<T>(mine: RoundLeases, round: Promise<T>): Promise<T> {
+  async #watched<T>(mine: RoundLoans, round: Promise<T>): Promise<T> {
     const timer = setTimeout(() => {
       this.trouble(new Error(`a round has not ended within ${roundTimeMaxMs} ms`));
       mine.destroyAll();
@@ -281,7 +281,7 @@ class Player {
     for (const step of steps) await this.step(step);
   }
 
-  async #cut(mine: RoundLeases, { id, name }: Database): Promise<void> {
+  async #cut(mine: RoundLoans, { id, name }: Database): Promise<void> {
     const pids = await Promise.all(mine.on(id).map(async (session) => session.memory.get('pid') as string));
     const administrator = this.#arena.application(name, 0);
     for (const pid of pids)

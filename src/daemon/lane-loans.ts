@@ -1,10 +1,10 @@
 /** The sessions that a lane has borrowed, remembered while they are lent, so that a round can be cut off. */
 import type { DatabaseId } from '../model/topology.ts';
-import type { Lease } from '../pg/pool.ts';
+import type { Loan } from '../pg/pool.ts';
 import type { Session } from '../pg/session.ts';
 import type { Databases } from './databases.ts';
 
-export class LaneLeases {
+export class LaneLoans {
   readonly #databases: Databases;
   readonly #aborting = new AbortController();
   readonly #sessions = new Set<Session>();
@@ -14,16 +14,16 @@ export class LaneLeases {
   }
 
   /** @throws ReplicationError what `Databases.borrow` throws; `interrupted` after an abort */
-  async borrow(database: DatabaseId): Promise<Lease> {
-    const lease = await this.#databases.borrow(database, this.#aborting.signal);
-    const { session } = lease;
+  async borrow(database: DatabaseId): Promise<Loan> {
+    const loan = await this.#databases.borrow(database, this.#aborting.signal);
+    const { session } = loan;
     this.#sessions.add(session);
     return {
       session,
-      discard: () => lease.discard(),
+      discard: () => loan.discard(),
       [Symbol.asyncDispose]: async () => {
         this.#sessions.delete(session);
-        await lease[Symbol.asyncDispose]();
+        await loan[Symbol.asyncDispose]();
       },
     };
   }

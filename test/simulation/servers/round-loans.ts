@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ReplicationError } from '../../../src/model/errors.ts';
 import type { DatabaseId } from '../../../src/model/topology.ts';
-import type { Lease } from '../../../src/pg/pool.ts';
+import type { Loan } from '../../../src/pg/pool.ts';
 import type { Session } from '../../../src/pg/session.ts';
 import { sql } from '../../../src/pg/sql.ts';
 import type { Arena } from './arena.ts';
@@ -14,33 +14,33 @@ export const broken = (): ReplicationError =>
 /** The sessions of the round that is asking, so that it can lose its own. A round in the middle of another has others. */
 export class Borrowed {
   readonly #arena: Arena;
-  readonly #current = new AsyncLocalStorage<RoundLeases>();
+  readonly #current = new AsyncLocalStorage<RoundLoans>();
 
   constructor(arena: Arena) {
     this.#arena = arena;
   }
 
-  during<T>(leases: RoundLeases, work: () => Promise<T>): Promise<T> {
-    return this.#current.run(leases, work);
+  during<T>(loans: RoundLoans, work: () => Promise<T>): Promise<T> {
+    return this.#current.run(loans, work);
   }
 
-  readonly borrow = async (id: DatabaseId): Promise<Lease> => {
+  readonly borrow = async (id: DatabaseId): Promise<Loan> => {
     const round = this.#current.getStore();
-    const lease = await this.#arena.borrow(id);
-    return round === undefined ? lease : round.take(id, lease);
+    const loan = await this.#arena.borrow(id);
+    return round === undefined ? loan : round.take(id, loan);
   };
 }
 
-export class RoundLeases {
+export class RoundLoans {
   #isDestroyed = false;
   readonly #sessions: { readonly id: DatabaseId; readonly session: Session }[] = [];
 
-  async take(id: DatabaseId, lease: Lease): Promise<Lease> {
+  async take(id: DatabaseId, loan: Loan): Promise<Loan> {
     if (this.#isDestroyed) {
-      await lease[Symbol.asyncDispose]();
+      await loan[Symbol.asyncDispose]();
       throw broken();
     }
-    const { session } = lease;
+    const { session } = loan;
     if (!session.memory.has('pid')) {
       const [row] = await session.query(sql`select pg_backend_pid() as pid`);
       session.memory.set('pid', row?.['pid']);
@@ -48,11 +48,11 @@ export class RoundLeases {
     const entry = { id, session };
     this.#sessions.push(entry);
     return {
-      ...lease,
-      discard: () => lease.discard(),
+      ...loan,
+      discard: () => loan.discard(),
       [Symbol.asyncDispose]: async () => {
         this.#sessions.splice(this.#sessions.indexOf(entry), 1);
-        await lease[Symbol.asyncDispose]();
+        await loan[Symbol.asyncDispose]();
       },
     };
   }
