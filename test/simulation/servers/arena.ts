@@ -21,6 +21,8 @@ const settings = {
   synchronous_commit: 'off',
   max_connections: '200',
   max_prepared_transactions: '50',
+  // The checker asks when a transaction was committed.
+  track_commit_timestamp: 'on',
   shared_buffers: '64MB',
   max_wal_size: '2GB',
 };

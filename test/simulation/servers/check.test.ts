@@ -14,6 +14,7 @@ const write = (xid: number, before: string | null, after: string | null, at = 0)
     xid: String(xid),
     at: BigInt(at === 0 ? xid : at),
     clock,
+    committedAt: clock,
     table: 'items',
     key,
     before,

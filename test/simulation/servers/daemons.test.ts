@@ -7,12 +7,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { isReplicationError } from '../../../src/model/errors.ts';
 import type { Role } from '../../../src/model/topology.ts';
 import type { Session } from '../../../src/pg/session.ts';
 import { sql } from '../../../src/pg/sql.ts';
 import { faultPoints } from '../../../src/replication/fault-point.ts';
+import { type Server, startServer } from '../../../tools/embedded-postgres.ts';
 import { createInstallation, type TestInstallation } from '../../daemon/installation.ts';
 import { testSeed } from '../../support/history.ts';
 import { check } from './check.ts';
@@ -88,6 +89,15 @@ const expectAllShipped = (shop: TestInstallation, names: readonly string[]): Pro
     { timeout: 60_000, interval: 500 },
   );
 
+/** The checker asks when a transaction was committed. */
+const settings = { fsync: 'off', max_connections: '200', track_commit_timestamp: 'on' };
+let server: Server;
+
+beforeAll(async () => {
+  server = await startServer({ settings });
+  return async () => server[Symbol.asyncDispose]();
+});
+
 const expectNothingLost = async (seed: number, roles: Readonly<Record<string, Role>>): Promise<void> => {
   const dice = diceOf(seed);
   const names = Object.keys(roles);
@@ -98,6 +108,7 @@ const expectNothingLost = async (seed: number, roles: Readonly<Record<string, Ro
   const initial = tables.flatMap((table) => initialRows(table, sources.length, dice));
   const shop = await createInstallation({
     roles,
+    servers: Object.fromEntries(names.map((name) => [name, server])),
     schema: [...tables.map(({ create }) => create), ...initial].join(';\n'),
     tables: tables.map(({ name }) => name),
   });

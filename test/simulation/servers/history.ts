@@ -2,7 +2,8 @@
  * The changes that applications have committed, as a graph: what a transaction made of a row, and which change it was made from.
  *
  * A change of a row that is there names the version that it replaces by its token. One that begins where there is no row was made with
- * knowledge of the deletions by which that came about; which ones is not known, so all earlier ones of the row count.
+ * knowledge of the deletions by which that came about; which ones is not known, so all of the row count that were made before it was
+ * committed: to delete what nobody sees yet changes nothing.
  */
 import type { Chronicle, Image, Write } from './witness.ts';
 
@@ -10,9 +11,9 @@ export interface Change {
   readonly database: string;
   readonly xid: string;
   readonly at: bigint;
-  /** When it was first and last written. */
+  /** When it was first written, and when it was committed. */
   readonly from: bigint;
-  readonly to: bigint;
+  readonly committedAt: bigint;
   readonly table: string;
   readonly key: string;
   readonly before: string | null;
@@ -81,7 +82,7 @@ export class History {
       return parent === undefined ? [] : [parent];
     }
     const { changes } = this.rowOf(change.table, change.key) as RowHistory;
-    return changes.filter(({ after, from }) => after === null && from < change.from);
+    return changes.filter(({ after, from }) => after === null && from < change.committedAt);
   }
 
   /** The change and everything that it was made from, over any number of steps. */
@@ -109,8 +110,8 @@ const changesOf = (database: string, writes: readonly Write[]): Change[] => {
   const grouped = Map.groupBy(ofRows, (write) => transactionName(database, write.xid, write));
   return [...grouped.values()].map((all) => {
     const [first, last] = [all[0], all.at(-1)] as [(typeof all)[number], (typeof all)[number]];
-    const { xid, at, table, key, before } = first;
+    const { xid, at, table, key, before, committedAt } = first;
     const { after, image } = last;
-    return { database, xid, at, table, key, before, after, image, from: first.clock, to: last.clock };
+    return { database, xid, at, table, key, before, after, image, from: first.clock, committedAt };
   });
 };

@@ -7,9 +7,10 @@ import type { TablePlan } from './tables.ts';
 /** What a transaction did to a row, or the truncation of a table (`key` is null). Committed, and in the order in which it was done. */
 export interface Write {
   readonly xid: string;
-  /** When the transaction started, and when this was written; microseconds since 1970. */
+  /** When the transaction started, when this was written, and when it was committed; microseconds since 1970. */
   readonly at: bigint;
   readonly clock: bigint;
+  readonly committedAt: bigint;
   readonly table: string;
   readonly key: string | null;
   /** The tokens of the row before and after; null where there was none. */
@@ -76,7 +77,8 @@ export const readChronicle = async (
   tables: readonly TablePlan[],
 ): Promise<Chronicle> => {
   const [writes = [], records = [], ...rows] = await session.script(
-    sql`select *, (extract(epoch from at) * 1000000)::bigint as at_micros, (extract(epoch from clock) * 1000000)::bigint as clock_micros
+    sql`select *, (extract(epoch from at) * 1000000)::bigint as at_micros, (extract(epoch from clock) * 1000000)::bigint as clock_micros,
+               (extract(epoch from pg_xact_commit_timestamp(xid::xid)) * 1000000)::bigint as committed_micros
           from witness.write order by id`,
     sql`select * from tahr.conflict order by decided_at, id`,
     ...tables.map(
@@ -91,6 +93,7 @@ export const readChronicle = async (
       xid: row['xid'] ?? '',
       at: BigInt(row['at_micros'] ?? ''),
       clock: BigInt(row['clock_micros'] ?? ''),
+      committedAt: BigInt(row['committed_micros'] ?? ''),
       table: row['tbl'] ?? '',
       key: row['key'] ?? null,
       before: row['before'] ?? null,
