@@ -90,6 +90,7 @@ const faultsOf = (chronicles: readonly Chronicle[], options: Partial<CheckOption
     ...syncWith([{ since: 0n, sources: ['A', 'B', 'C'] }]),
     isLatestOnly: () => true,
     isRing: false,
+    departed: new Set(),
     unread: new Set(),
     ...options,
   }).faults;

@@ -31,7 +31,9 @@ export interface CheckOptions {
   readonly isLatestOnly: (table: string) => boolean;
   /** Knowledge is not complete across the syncs of a ring: what was replaced may contend with what replaced it. */
   readonly isRing: boolean;
-  /** Databases that have left with changes that nobody had read: these may be missing, without a record. */
+  /** Databases that have left: who knew what of them is not known any more (docs/limitations.md). */
+  readonly departed: ReadonlySet<string>;
+  /** Those of them that left with changes that nobody had read: these may be missing, without a record. */
   readonly unread: ReadonlySet<string>;
 }
 
@@ -228,7 +230,7 @@ const mayGoBack = (
 ): boolean => {
   if (options.isRing || !options.isLatestOnly(table)) return true;
   const changes = history.rowOf(table, key)?.changes ?? [];
-  if (changes.some(({ database }) => options.unread.has(database))) return true;
+  if (changes.some(({ database }) => options.departed.has(database))) return true;
   return changes.some((change) => history.parentsOf(change).some((parent) => parent.at >= change.at));
 };
 

@@ -149,6 +149,7 @@ const expectNothingLost = async (seed: number, roles: Readonly<Record<string, Ro
     syncs: new Map([[shop.sync.id, recorded]]),
     isLatestOnly: () => true,
     isRing: false,
+    departed: new Set(),
     unread: new Set(),
   });
   expect(found.faults, `seed ${seed}: ${found.changeCount} changes, ${daemonCount} daemons`).toEqual([]);

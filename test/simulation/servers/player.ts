@@ -264,6 +264,8 @@ class Player {
     } catch (error) {
       rounds.forget();
       return failure(error);
+    } finally {
+      rounds.reached = passOn;
     }
   }
 

@@ -1,7 +1,7 @@
 /** A seed from beginning to end: planned, played and checked. */
 import type { Arena } from './arena.ts';
 import { check, type Findings } from './check.ts';
-import { describePlan, type Plan } from './plan.ts';
+import { describePlan, type Plan, type Step } from './plan.ts';
 import { play } from './player.ts';
 import { namesOf } from './verdicts.ts';
 
@@ -20,14 +20,14 @@ export const simulate = async (arena: Arena, plan: Plan): Promise<Simulated> => 
     syncs: new Map(syncs.map(({ id, eras, tables }) => [id, { names, eras, tables }])),
     isLatestOnly: (table) => strategiesOf(plan, table).every((strategy) => strategy === 'bucardo_latest'),
     isRing: plan.isRing,
-    unread: unreadOf(plan),
+    departed: new Set(leaving(plan).map(({ database }) => database)),
+    unread: new Set(leaving(plan).flatMap(({ database, isSettled }) => (isSettled ? [] : [database]))),
   });
   return { ...findings, faults: [...troubles, ...findings.faults], plan, trace };
 };
 
-/** Databases that left with changes that nobody had read. */
-const unreadOf = ({ steps }: Plan): ReadonlySet<string> =>
-  new Set(steps.flatMap((step) => (step.kind === 'leave' && !step.isSettled ? [step.database] : [])));
+const leaving = ({ steps }: Plan): Extract<Step, { readonly kind: 'leave' }>[] =>
+  steps.filter((step) => step.kind === 'leave');
 
 /** All that a table has ever had. */
 const strategiesOf = ({ syncs, steps }: Plan, table: string): string[] => [
