@@ -63,8 +63,8 @@ export class Predecessors {
     const { databases, log } = this.#options;
     if (!databases.isUp(database)) return false;
     try {
-      await using lease = await databases.borrow(database);
-      const count = await endBackendsNamed(lease.session, Object.values(sessionNames(daemon)));
+      await using loan = await databases.borrow(database);
+      const count = await endBackendsNamed(loan.session, Object.values(sessionNames(daemon)));
       if (count > 0) log.info('ended sessions of a daemon whose lease had expired', { daemon, count });
       return true;
     } catch (error) {
