@@ -2,8 +2,9 @@
 import { faultPoints } from '../../../src/replication/fault-point.ts';
 import { type Dice, diceOf } from './dice.ts';
 import type { Place, Plan, RoundStep, Step, SyncPlan } from './plan.ts';
-import { createTable, initialRows, type TablePlan, tableStyles, writeSomething } from './tables.ts';
+import { createTable, initialRows, type TablePlan, tableStyles } from './tables.ts';
 import { chooseTopology, type Topology } from './topologies.ts';
+import { TransactionWriter } from './transactions.ts';
 
 export const planOf = (seed: number): Plan => {
   const dice = diceOf(seed);
@@ -78,13 +79,6 @@ const chooseStrategy = (
   return kind === 'list' ? dice.shuffled(sources).join(' ') : kind;
 };
 
-interface OpenTransaction {
-  readonly database: string;
-  readonly session: number;
-  /** Set once it is prepared: it then belongs to no session. */
-  readonly gid: string | null;
-}
-
 class ScriptWriter {
   readonly #dice: Dice;
   readonly #topology: Topology;
@@ -93,9 +87,8 @@ class ScriptWriter {
   #syncs: readonly SyncPlan[];
   #lateDatabase: string | null;
   #lateTable: string | null;
-  readonly #open: OpenTransaction[] = [];
+  readonly #transactions: TransactionWriter;
   readonly #makedelta: Set<string>;
-  #gidCount = 0;
   /** A sync that is paused, for so many more steps. */
   #paused: { readonly sync: string; stepsLeft: number } | null = null;
 
@@ -104,6 +97,13 @@ class ScriptWriter {
     this.#topology = topology;
     this.#tables = tables;
     this.#syncs = syncs;
+    this.#transactions = new TransactionWriter({
+      dice,
+      topology,
+      tables,
+      members: () => this.#members(),
+      lateTable: () => this.#lateTable,
+    });
     this.#makedelta = new Set(topology.makedelta);
     this.#lateDatabase = topology.lateDatabase;
     this.#lateTable = topology.lateTable === null ? null : (tables[topology.lateTable]?.name ?? null);
@@ -116,8 +116,7 @@ class ScriptWriter {
 
   write(count: number): Step[] {
     const steps = Array.from({ length: count }, () => this.#step());
-    const ends = this.#open.splice(0).map((transaction) => this.#end(transaction));
-    return [...steps, ...ends];
+    return [...steps, ...this.#transactions.endAll()];
   }
 
   #step(): Step {
@@ -129,7 +128,7 @@ class ScriptWriter {
         transaction: 42,
         // In a ring a transaction that began early and writes late may lose its way (docs/cascading.md).
         open: isRing ? 0 : 6,
-        proceed: this.#open.length > 0 ? 8 : 0,
+        proceed: this.#transactions.isAnyOpen ? 8 : 0,
         round: this.#running().length === 0 ? 0 : 34,
         maintain: 4,
         restart: 1,
@@ -145,11 +144,11 @@ class ScriptWriter {
       })
     ) {
       case 'transaction':
-        return this.#transaction();
+        return this.#transactions.whole();
       case 'open':
-        return this.#openTransaction();
+        return this.#transactions.open();
       case 'proceed':
-        return this.#proceed();
+        return this.#transactions.proceed();
       case 'round':
         return this.#round(0);
       case 'maintain':
@@ -209,92 +208,6 @@ class ScriptWriter {
     return { kind: 'makedelta', database, isOn };
   }
 
-  /** A whole transaction in one step. */
-  #transaction(): Step {
-    const dice = this.#dice;
-    const database = dice.of(this.#writers());
-    const end = dice.weighted({ commit: 80, rollback: 8, prepare: 7, abandon: 3 });
-    const gid = this.#gid();
-    const ends = {
-      commit: ['commit'],
-      rollback: ['rollback'],
-      prepare: [`prepare transaction '${gid}'`, `commit prepared '${gid}'`],
-      abandon: [`prepare transaction '${gid}'`, `rollback prepared '${gid}'`],
-    };
-    return {
-      kind: 'write',
-      database,
-      session: 0,
-      statements: [this.#begin(), ...this.#statements(database, false), ...ends[end]],
-    };
-  }
-
-  #openTransaction(): Step {
-    const database = this.#dice.of(this.#writers());
-    const session = this.#dice.between(1, 2);
-    if (this.#open.some((one) => one.database === database && one.session === session && one.gid === null))
-      return this.#transaction();
-    this.#open.push({ database, session, gid: null });
-    const statements = this.#dice.chance(0.5) ? this.#statements(database, true) : ['select now()'];
-    return { kind: 'write', database, session, statements: [this.#begin(), ...statements] };
-  }
-
-  /** An open transaction goes on, or ends. */
-  #proceed(): Step {
-    const dice = this.#dice;
-    const transaction = dice.of(this.#open);
-    const { database, session, gid } = transaction;
-    if (gid === null && dice.chance(0.4))
-      return { kind: 'write', database, session, statements: this.#statements(database, true) };
-    this.#open.splice(this.#open.indexOf(transaction), 1);
-    if (gid !== null || dice.chance(0.75)) return this.#end(transaction);
-    const prepared = this.#gid();
-    this.#open.push({ database, session, gid: prepared });
-    return { kind: 'write', database, session, statements: [`prepare transaction '${prepared}'`] };
-  }
-
-  #end({ database, session, gid }: OpenTransaction): Step {
-    const how = this.#dice.chance(0.8) ? 'commit' : 'rollback';
-    const statements = [gid === null ? how : `${how} prepared '${gid}'`];
-    return { kind: 'write', database, session: gid === null ? session : 0, statements };
-  }
-
-  #gid(): string {
-    this.#gidCount += 1;
-    return `g${this.#gidCount}`;
-  }
-
-  #begin(): string {
-    const level = this.#dice.weighted({ 'read committed': 80, 'repeatable read': 14, serializable: 6 });
-    return level === 'read committed' ? 'begin' : `begin isolation level ${level}`;
-  }
-
-  #statements(database: string, isLong: boolean): string[] {
-    const dice = this.#dice;
-    const writes = Array.from({ length: dice.pick([1, 1, 1, 2, 2, 3]) }, () =>
-      this.#statement(database, isLong),
-    );
-    if (!dice.chance(0.15)) return writes;
-    const undone = dice.chance(0.6) ? ['rollback to s'] : ['release s'];
-    const [inside, outside] = [this.#statement(database, isLong), this.#statement(database, isLong)];
-    return [...writes, 'savepoint s', inside, ...undone, outside];
-  }
-
-  #statement(database: string, isLong: boolean): string {
-    const { writers } = this.#topology;
-    const mine = this.#tables.filter(
-      ({ name }, index) => writers[index]?.includes(database) === true && name !== this.#lateTable,
-    );
-    const table = this.#dice.of(mine);
-    const all = writers[this.#tables.indexOf(table)] ?? [];
-    return writeSomething(table, { place: all.indexOf(database), count: all.length }, this.#dice, isLong);
-  }
-
-  #writers(): string[] {
-    const members = new Set(this.#members());
-    return [...new Set(this.#topology.writers.flat())].filter((name) => members.has(name));
-  }
-
   /** By table: where it is in a sync now. */
   equalDatabases(): Readonly<Record<string, readonly string[]>> {
     return Object.fromEntries(
@@ -332,7 +245,7 @@ class ScriptWriter {
       (strategy) => !strategy.startsWith('bucardo_'),
     );
     // What only a target has read of it would stay there (docs/limitations.md).
-    const mayBeUnread = this.#open.length === 0 || !hasTargets(sync);
+    const mayBeUnread = !this.#transactions.isAnyOpen || !hasTargets(sync);
     return this.#syncs.length === 1 && sourcesOf(sync.members).length > 2 && !isNamed && mayBeUnread;
   }
 
@@ -346,7 +259,7 @@ class ScriptWriter {
       kind: 'leave',
       sync: sync.name,
       database,
-      isSettled: this.#open.length === 0 && (hasTargets(sync) || this.#dice.chance(0.5)),
+      isSettled: !this.#transactions.isAnyOpen && (hasTargets(sync) || this.#dice.chance(0.5)),
     };
   }
 
@@ -361,7 +274,7 @@ class ScriptWriter {
   /** Its triggers are dropped, which waits for transactions that write it. */
   #canRemoveTable(): boolean {
     const [sync] = this.#syncs as [SyncPlan];
-    return this.#syncs.length === 1 && this.#open.length === 0 && sync.tables.length > 1;
+    return this.#syncs.length === 1 && !this.#transactions.isAnyOpen && sync.tables.length > 1;
   }
 
   #removeTable(): Step {
@@ -398,7 +311,7 @@ class ScriptWriter {
   #inTheMiddle(): Step[] {
     return Array.from({ length: this.#dice.between(1, 2) }, (): Step => {
       const kind = this.#dice.weighted({ transaction: 68, round: 18, maintain: 9, rewrite: 5 });
-      if (kind === 'transaction') return this.#transaction();
+      if (kind === 'transaction') return this.#transactions.whole();
       if (kind === 'round') return this.#round(1);
       return kind === 'rewrite' ? this.#rewrite() : { kind: 'maintain', present: this.#members() };
     });
