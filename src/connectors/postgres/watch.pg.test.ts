@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { createDatabase, databaseOn, type TestDatabase } from '../../../test/support/databases.ts';
 import { startServer } from '../../../tools/embedded-postgres.ts';
@@ -121,6 +122,9 @@ test('statements that change nothing wake nobody', async () => {
   expect(changes).toEqual([]);
 });
 
+/** Long after triggers would be armed. */
+const quietMs = 1_500;
+
 // Fails when triggers notify where transactions can be prepared (npm run mutate).
 test('where two-phase commit is possible the triggers never notify, and changes are found all the same', async () => {
   await using server = await startServer({ settings: { fsync: 'off', max_prepared_transactions: '5' } });
@@ -128,6 +132,7 @@ test('where two-phase commit is possible the triggers never notify, and changes 
   const session = await prepare(database);
   const { changes } = await watch(database);
   await expect.poll(() => changes).toEqual(['all']);
+  await wait(quietMs);
   await session.script(sql`begin`, sql`insert into public.t values (1)`, sql`prepare transaction 'x'`);
   expect(await isArmed(session)).toBe(false);
   await session.query(sql`commit prepared 'x'`);
