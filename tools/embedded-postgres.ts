@@ -169,8 +169,11 @@ class EmbeddedServer implements Server {
     await end(postmaster, async () => {
       // Stopped first, so that it starts no further child between the look and the kill.
       postmaster.kill('SIGSTOP');
-      const children = await childrenOf(pid);
-      for (const victim of [pid, ...children]) killIfThere(victim);
+      while (!isStopped(await statusOf(pid))) await sleep(1);
+      const victims = [pid, ...(await childrenOf(pid))];
+      for (const victim of victims) killIfThere(victim);
+      // One that is still there would keep the next postmaster from the shared memory.
+      for (const victim of victims) while (isRunning(await statusOf(victim))) await sleep(1);
     });
   }
 
@@ -224,16 +227,28 @@ const end = async (postmaster: ChildProcess, work: () => unknown): Promise<void>
   await exit;
 };
 
-/** From /proc, because a small machine need not have `ps`. The parent is the second field behind the name. */
+interface ProcessStatus {
+  /** `T`: stopped; `Z`: ended, and its parent has not asked yet. */
+  readonly state: string;
+  readonly parent: number;
+}
+
+/** From /proc, because a small machine need not have `ps`: the first two fields behind the name. Null: there is none. */
+const statusOf = async (pid: number): Promise<ProcessStatus | null> => {
+  const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  if (line === null) return null;
+  const [state = '', parent] = line.slice(line.lastIndexOf(')') + 2).split(' ');
+  return { state, parent: Number(parent) };
+};
+
+const isRunning = (status: ProcessStatus | null): boolean => status !== null && status.state !== 'Z';
+
+const isStopped = (status: ProcessStatus | null): boolean => !isRunning(status) || status?.state === 'T';
+
 const childrenOf = async (parent: number): Promise<number[]> => {
   const processes = (await readdir('/proc')).map(Number).filter((pid) => pid > 0);
-  const parents = await Promise.all(
-    processes.map(async (pid) => {
-      const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-      return Number(line.slice(line.lastIndexOf(')') + 2).split(' ')[1]);
-    }),
-  );
-  return processes.filter((_, index) => parents[index] === parent);
+  const found = await Promise.all(processes.map(statusOf));
+  return processes.filter((_, index) => found[index]?.parent === parent);
 };
 
 const killIfThere = (pid: number): void => {

@@ -117,11 +117,12 @@ const judgeRow = (row: FinalRow, evidence: Evidence): { faults: string[]; wentBa
   const images = [...new Map([...row.held].map(([, image]) => [JSON.stringify(image), image])).values()];
   const past = history.rowOf(row.table, row.key) ?? { table: row.table, key: row.key, changes: [] };
   const recorded = recordedLosers(past, { history, records });
-  const accounted = new Set([
+  const known = new Set([
     ...recorded,
     ...images.flatMap((image) => [...behind(image, past, history)]),
     ...passing(past, history),
   ]);
+  const accounted = new Set([...known, ...alike(known, past, history)]);
   const mayBeMissing = ({ database }: Change): boolean => options.unread.has(database);
   const lost = past.changes.filter((change) => !accounted.has(change) && !mayBeMissing(change));
   const replaced = images.flatMap((image) =>
@@ -174,10 +175,7 @@ const inventions = (
     : [`has ${JSON.stringify(image)}, where ${nameOf(change)} wrote ${written}`];
 };
 
-/**
- * Those that the records name, with all that they were made from. Of deletions that did not know of each other one stands for all: they
- * do not differ, and only one of them goes on to meet another change.
- */
+/** Those that the records name, with all that they were made from. */
 const recordedLosers = (
   { changes }: RowHistory,
   { history, records }: Pick<Evidence, 'history' | 'records'>,
@@ -185,14 +183,22 @@ const recordedLosers = (
   const losers = records.flatMap(({ versions }) => versions.filter(({ version }) => !version.won));
   const past = new Set<Change>();
   for (const { made } of losers) if (isChange(made)) history.pastOf(made, past);
+  if (losers.some(({ made }) => made !== null && !isChange(made)))
+    for (const deletion of changes.filter(({ after }) => after === null)) history.pastOf(deletion, past);
+  return past;
+};
+
+/**
+ * Of deletions that did not know of each other one stands for all: they do not differ, and only one of them goes on to meet another change,
+ * or to be followed by one.
+ */
+const alike = (known: ReadonlySet<Change>, { changes }: RowHistory, history: History): Set<Change> => {
   const deletions = changes.filter(({ after }) => after === null);
-  const gone = losers.flatMap(({ made }) => (isChange(made) && made.after === null ? [made] : []));
-  const isTruncationLost = losers.some(({ made }) => made !== null && !isChange(made));
-  for (const deletion of deletions) {
-    const isAlike = gone.some(
-      (one) => !isBehind(history, one, deletion) && !isBehind(history, deletion, one),
-    );
-    if (isTruncationLost || isAlike) history.pastOf(deletion, past);
+  const past = new Set<Change>();
+  for (const deletion of deletions.filter((one) => !known.has(one))) {
+    const others = deletions.filter((one) => known.has(one));
+    if (others.some((one) => !isBehind(history, one, deletion) && !isBehind(history, deletion, one)))
+      history.pastOf(deletion, past);
   }
   return past;
 };
