@@ -238,6 +238,8 @@ class Player {
         ? 'bad: overtaken'
         : this.#failure(error);
     let pending = fault;
+    // The round fails as soon as its connections are gone, which is before the server is there again.
+    let crash = Promise.resolve();
     const isAt = (place: Place, point: string, database: Database): boolean =>
       place.point === point && place.database === database.name;
     // A round in the middle of this one has its own.
@@ -249,7 +251,10 @@ class Player {
       const { how } = pending;
       pending = null;
       if (how === 'cut') return this.#cut(mine, database);
-      if (how === 'crash') return this.#arena.crash();
+      if (how === 'crash') {
+        crash = this.#arena.crash();
+        return crash;
+      }
       if (how === 'kill') mine.destroyAll();
       throw broken();
     };
@@ -266,6 +271,7 @@ class Player {
       return failure(error);
     } finally {
       rounds.reached = passOn;
+      await crash;
     }
   }
 
