@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
+import { positionAt } from '../../test/support/position.ts';
 import { syncOf } from '../../test/support/sync-definition.ts';
 import type { Position } from '../connectors/postgres/position.ts';
 import type { Database, DatabaseId, DatabaseName, Role, SyncDefinition } from '../model/topology.ts';
 import { acknowledgementsOf, readersOf } from './acknowledgements.ts';
 
-const database = (id: number, status: Database['status'] = 'active'): Database => ({
+const database = (id: number): Database => ({
   id: id as DatabaseId,
   name: `d${id}` as DatabaseName,
   parameters: {},
-  status,
+  status: 'active',
   makedelta: false,
 });
 
@@ -18,20 +19,7 @@ const syncWith = (...roles: readonly Role[]): SyncDefinition =>
     relations: [],
   });
 
-const at = (source: number, xmax: number): Position => ({
-  source: source as DatabaseId,
-  seq: 1n,
-  snapshot: `${xmax}:${xmax}:`,
-  lineage: {
-    systemIdentifier: '1',
-    timeline: 1,
-    databaseOid: '1',
-    incarnation: 1n,
-    lsn: '0/0',
-    startedAt: '2026-01-01 00:00:00+00',
-  },
-  copyGeneration: 0,
-});
+const at = (source: number, xmax: number): Position => positionAt(source, { seq: 1n, xmax: BigInt(xmax) });
 
 const acknowledged = (sync: SyncDefinition, positions: Readonly<Record<number, readonly Position[]>>) =>
   acknowledgementsOf(

@@ -1,6 +1,7 @@
 /** Seen to fail: with the last positions found by sorting all of a sync, and older ones removed by a range. */
 import { expect, test } from 'vitest';
 import { createDatabase } from '../../../test/support/databases.ts';
+import { positionAt } from '../../../test/support/position.ts';
 import type { DatabaseId, SyncId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
@@ -18,24 +19,11 @@ const schema = 'tahr';
 const sync = '22222222-2222-2222-2222-222222222222' as SyncId;
 const sources = [1, 2, 3] as const;
 
-const positionAt = (source: number, seq: bigint): Position => ({
-  source: source as DatabaseId,
-  seq,
-  snapshot: `${seq + 1n}:${seq + 1n}:`,
-  lineage: {
-    systemIdentifier: '1',
-    timeline: 1,
-    databaseOid: '1',
-    incarnation: 1n,
-    lsn: '0/0',
-    startedAt: '2026-01-01 00:00:00+00',
-  },
-  copyGeneration: 0,
-});
+const atStep = (source: number, seq: bigint): Position => positionAt(source, { seq, xmax: seq + 1n });
 
 const step = (source: number, seq: bigint): PositionMove => ({
-  from: positionAt(source, seq - 1n),
-  to: positionAt(source, seq),
+  from: atStep(source, seq - 1n),
+  to: atStep(source, seq),
 });
 
 const moveTo = (session: Session, seq: bigint): Promise<unknown> =>
@@ -67,7 +55,7 @@ test('positions are found and moved at the same cost, however often they have mo
     const move = movePosition(schema, sync, step(1, seq + 1n));
     return (await pagesOf(session, selectPositions(schema, sync))) + (await pagesOf(session, move[1]));
   };
-  await session.script(...sources.map((source) => beginPosition(schema, sync, positionAt(source, 0n))));
+  await session.script(...sources.map((source) => beginPosition(schema, sync, atStep(source, 0n))));
   for (let seq = 1n; seq < 100n; seq += 1n) await moveTo(session, seq);
   const before = await costAt(99n);
   for (let seq = 100n; seq < 2000n; seq += 1n) await moveTo(session, seq);
