@@ -23,8 +23,8 @@ interface NetworkOptions extends SiteOptions {
 
 /** A delta as another sync finds it on a database. */
 interface NotedDelta {
-  /** Null where an application of this database made the change. */
-  readonly author: string | null;
+  /** The numbers of the databases by which it has come; null where an application of this database made the change. */
+  readonly path: string | null;
   readonly cascades: string | null;
   readonly at: string;
 }
@@ -96,10 +96,10 @@ const readDeltas = async ({ on }: Site, name: string, table: number): Promise<No
   const segments = shapes.flatMap(({ id }) => segmentTables('tahr', Number(id)));
   const parts = segments.map(
     (segment): Sql => sql`
-      select seq, (relay).author::text as author, (relay).cascades::text as cascades, at::text as at
+      select seq, (relay).path::text as path, (relay).cascades::text as cascades, at::text as at
         from ${segment} where tbl = ${table}::integer`,
   );
   const found = await on(name).query(sql`
-    select author, cascades, at from (${sql.join(parts, ' union all ')}) d order by seq`);
-  return found.map(({ author = null, cascades = null, at }) => ({ author, cascades, at: at ?? '' }));
+    select path, cascades, at from (${sql.join(parts, ' union all ')}) d order by seq`);
+  return found.map(({ path = null, cascades = null, at }) => ({ path, cascades, at: at ?? '' }));
 };

@@ -107,7 +107,7 @@ export interface StagedVersion {
   readonly origin: number;
   readonly oxid: string;
   readonly at: string;
-  readonly author: number;
+  readonly path: readonly number[];
   readonly knows: Sql;
 }
 
@@ -117,12 +117,12 @@ export const stageAbsentRows = (plan: StagePlan, version: StagedVersion | null):
   const tableKeys = sql.join(
     plan.key.columns.map(({ name, deltaType }) => sql`t.${sql.id(name)}::${sql.verbatim(deltaType)}`),
   );
-  const names = version === null ? sql.empty : sql`src, origin, oxid, at, author, is_open, knows,`;
+  const names = version === null ? sql.empty : sql`src, origin, oxid, at, path, is_open, knows,`;
   const values =
     version === null
       ? sql.empty
       : sql`${version.src}::integer, ${version.origin}::integer, ${version.oxid}::xid8, ${version.at}::timestamptz,
-            ${version.author}::integer, false, ${version.knows},`;
+            ${version.path}::integer[], false, ${version.knows},`;
   const fromThere = version === null ? sql`true` : sql`s.src = ${version.src}::integer`;
   return sql`
     insert into ${plan.stage} (${names} ${keys}, present)

@@ -7,8 +7,8 @@ import { type EntryScope, knowers } from './entries.ts';
 export interface BaseVersion {
   /** Where it was made, for the sync; null: on the database that holds it. */
   readonly origin: DatabaseId | null;
-  /** Where an application made it; null: on the database that holds it. */
-  readonly author: DatabaseId | null;
+  /** By which databases it has come to the one that holds it, from sync to sync. */
+  readonly path: readonly DatabaseId[];
   readonly xid: string;
   /** As the server wrote it. */
   readonly at: string;
@@ -17,19 +17,19 @@ export interface BaseVersion {
 }
 
 /** Older than any change. */
-export const copyVersion: BaseVersion = { origin: null, author: null, xid: '0', at: 'epoch', seq: '0' };
+export const copyVersion: BaseVersion = { origin: null, path: [], xid: '0', at: 'epoch', seq: '0' };
 
-export const decodeBase = (row: Row): BaseVersion => {
-  const idOf = (name: string): DatabaseId | null =>
-    row[name] === null || row[name] === undefined ? null : (Number(row[name]) as DatabaseId);
-  return {
-    origin: row['is_brought'] === 't' ? idOf('origin') : null,
-    author: idOf('author'),
-    xid: row['xid'] ?? '',
-    at: row['at'] ?? '',
-    seq: row['seq'] ?? '',
-  };
-};
+export const decodeBase = (row: Row): BaseVersion => ({
+  origin: row['is_brought'] === 't' ? (Number(row['origin']) as DatabaseId) : null,
+  path: JSON.parse(row['path'] ?? '[]') as DatabaseId[],
+  xid: row['xid'] ?? '',
+  at: row['at'] ?? '',
+  seq: row['seq'] ?? '',
+});
+
+/** By which databases it has come when it leaves the one that holds it. */
+export const pathFrom = (holder: DatabaseId, { origin, path }: BaseVersion): readonly DatabaseId[] =>
+  origin === null ? [...path, holder] : path;
 
 /** A copy is known to everybody: any change that somebody holds supersedes it. */
 export const knowersOfBase = (scope: EntryScope, base: BaseVersion): Sql => {
@@ -38,6 +38,6 @@ export const knowersOfBase = (scope: EntryScope, base: BaseVersion): Sql => {
   return knowers(scope, {
     origin: sql`${base.origin ?? scope.holder}::integer`,
     oxid: sql`${base.xid}::xid8`,
-    author: sql`${base.author ?? scope.holder}::integer`,
+    path: sql`${pathFrom(scope.holder, base)}::integer[]`,
   });
 };

@@ -25,7 +25,7 @@ export interface Window {
   readonly passing: Passing;
   /** What the database that reads knows: what it does not, and is sent, is news. */
   readonly known: { readonly position: Snapshot; readonly passing: Passing };
-  readonly exceptAuthor: DatabaseId | null;
+  readonly exceptBy: DatabaseId | null;
 }
 
 export interface TableChanges {
@@ -59,7 +59,8 @@ export const selectCounts = (schema: string, tables: readonly SourceTable[], win
 export const selectTruncations = (schema: string, tables: readonly SourceTable[], window: Window): Sql => {
   const rows = segmentTables(schema, truncationShape).map((segment) => entriesOf(segment, tables, window));
   return sql`
-    select distinct on (tbl) tbl, (relay).sync = ${window.sync}::uuid as is_brought, (relay).origin, (relay).author,
+    select distinct on (tbl) tbl, (relay).sync = ${window.sync}::uuid as is_brought, (relay).origin,
+           pg_catalog.to_json((relay).path)::text as path,
            case when is_own then xid else (relay).oxid end as xid, at::text, seq,
            pg_catalog.bool_or(is_news) over (partition by tbl) as is_news
       from (${sql.join(rows, ' union all ')}) e
@@ -80,8 +81,8 @@ export const selectLaterTruncations = (
 };
 
 const entriesOf = (segment: Sql, tables: readonly SourceTable[], window: Window): Sql => {
-  const { sync, since, passing, known, exceptAuthor } = window;
-  const isOwn = isOwnChange(sync, exceptAuthor);
+  const { sync, since, passing, known, exceptBy } = window;
+  const isOwn = isOwnChange(sync, exceptBy);
   const isSent = (to: Passing): Sql => sql`(${isBrought(sync)} and ${isPassed(to)})`;
   const isUnread = isBeyond(sql`xid`, known.position);
   return sql`

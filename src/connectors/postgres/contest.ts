@@ -9,7 +9,7 @@ import type { DatabaseId } from '../../model/topology.ts';
 import type { Row } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { keyText, rowDiffers, sameRow } from './apply.ts';
-import { type BaseVersion, knowersOfBase } from './base-version.ts';
+import { type BaseVersion, knowersOfBase, pathFrom } from './base-version.ts';
 import { type EntryScope, heldVersions, keyIdentity, keyList, sameKey } from './entries.ts';
 import { fates, isApplied, type StagePlan } from './stage.ts';
 import { isThere, relationOf } from './table.ts';
@@ -21,7 +21,8 @@ export interface ContestedVersion {
   readonly origin: DatabaseId;
   readonly xid: bigint;
   readonly atMicros: bigint;
-  readonly author: DatabaseId;
+  /** By which databases it has come to its holder, first the one on which an application made it. */
+  readonly path: readonly DatabaseId[];
   /** Its holder has seen other versions and has not decided between them and this one. */
   readonly isOpen: boolean;
   /** False: in this version there is no row. */
@@ -53,14 +54,14 @@ export const contestedRows = (
     with held as materialized (${local === null ? noVersions(plan) : localVersions(plan, local)}),
          staged as (${stagedVersions(plan, isSentByMany)})
     select json_agg(json_build_array(v.n, v.holder, v.origin, v.oxid::text,
-                    (extract(epoch from v.at) * 1000000)::bigint::text, v.author, v.is_open, v.present, v.knows)) as versions,
+                    (extract(epoch from v.at) * 1000000)::bigint::text, v.path, v.is_open, v.present, v.knows)) as versions,
            bool_or(v.differs) as differs, bool_or(v.is_there) as is_there, ${isExact ? sql`min(${keyText(plan, sql`v`)})` : sql`''`} as key
       from (
-        select ${keyList(plan.key)}, n, holder, origin, oxid, at, author, is_open, present, knows, differs, is_there
+        select ${keyList(plan.key)}, n, holder, origin, oxid, at, path, is_open, present, knows, differs, is_there
           from staged s
          where senders > 1 or exists (select from held h where ${sameKey(plan.key, sql`h`, sql`s`)})
         union all
-        select ${keyList(plan.key)}, null, holder, origin, oxid, at, author, is_open, null, knows, false, false
+        select ${keyList(plan.key)}, null, holder, origin, oxid, at, path, is_open, null, knows, false, false
           from held h
          where exists (select from ${plan.stage} s where ${sameKey(plan.key, sql`s`, sql`h`)})
       ) v
@@ -72,26 +73,26 @@ const stagedVersions = (plan: StagePlan, isSentByMany: boolean): Sql => {
   const exists = isThere(sql`t`);
   const senders = isSentByMany ? sql`count(*) over (partition by ${keyIdentity(plan.key, sql`s`)})` : sql`1`;
   return sql`
-    select ${keyList(plan.key, sql`s`)}, s.n, s.src as holder, s.origin, s.oxid, s.at, s.author, s.is_open, s.present, s.knows, ${senders} as senders,
+    select ${keyList(plan.key, sql`s`)}, s.n, s.src as holder, s.origin, s.oxid, s.at, s.path, s.is_open, s.present, s.knows, ${senders} as senders,
            ${exists} as is_there, (s.present <> ${exists} or (s.present and ${rowDiffers(plan)})) as differs
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}`;
 };
 
 const noVersions = (plan: StagePlan): Sql => sql`
-  select ${keyList(plan.key)}, src as holder, origin, oxid, at, author, is_open, knows from ${plan.stage} where false`;
+  select ${keyList(plan.key)}, src as holder, origin, oxid, at, path, is_open, knows from ${plan.stage} where false`;
 
 /**
  * A truncation is a change of every key that is gone; of the two, the later one is the version that the row has here. A row that is there
  * has stayed against the truncation, also where that came here after it.
  */
 const localVersions = (plan: StagePlan, { scope, truncation }: LocalChanges): Sql => {
-  const columns = sql`${keyList(plan.key)}, ${scope.holder}::integer as holder, origin, oxid, at, author, is_open, knows`;
+  const columns = sql`${keyList(plan.key)}, ${scope.holder}::integer as holder, origin, oxid, at, path, is_open, knows`;
   const own = heldVersions(scope, 'all');
   if (truncation === null) return sql`select ${columns} from (${own}) own`;
   const origin = truncation.origin ?? scope.holder;
   const emptied = sql`
     select ${keyList(plan.key, sql`s`)}, ${origin}::integer as origin, ${truncation.xid}::xid8 as oxid,
-           ${truncation.at}::timestamptz as at, ${truncation.author ?? scope.holder}::integer as author,
+           ${truncation.at}::timestamptz as at, ${pathFrom(scope.holder, truncation)}::integer[] as path,
            ${truncation.seq}::bigint as seq, false as is_open, ${knowersOfBase(scope, truncation)} as knows
       from ${plan.stage} s
      where not exists (select from ${relationOf(plan.table)} t where ${sameRow(plan)})`;
@@ -103,19 +104,29 @@ const localVersions = (plan: StagePlan, { scope, truncation }: LocalChanges): Sq
 };
 
 /** Whether there is a row is null for what the written database holds: the table says it. */
-type WireVersion = [number | null, number, number, string, string, number, boolean, boolean | null, number[]];
+type WireVersion = [
+  number | null,
+  number,
+  number,
+  string,
+  string,
+  number[],
+  boolean,
+  boolean | null,
+  number[],
+];
 
 export const decodeContested = (row: Row): ContestedRow => ({
   differs: row['differs'] === 't',
   key: row['key'] ?? '',
   versions: (JSON.parse(row['versions'] ?? '[]') as WireVersion[]).map(
-    ([stageRow, holder, origin, xid, at, author, isOpen, isPresent, knownBy]) => ({
+    ([stageRow, holder, origin, xid, at, path, isOpen, isPresent, knownBy]) => ({
       stageRow,
       holder: holder as DatabaseId,
       origin: origin as DatabaseId,
       xid: BigInt(xid),
       atMicros: BigInt(at),
-      author: author as DatabaseId,
+      path: path as DatabaseId[],
       isOpen,
       isPresent: isPresent ?? row['is_there'] === 't',
       knownBy: knownBy as DatabaseId[],

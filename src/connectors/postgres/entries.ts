@@ -17,7 +17,7 @@ import { deltaColumn, keyValue, type TableKey } from './table.ts';
 /** By source: how far it has been read. */
 export type Knowledge = ReadonlyMap<DatabaseId, Snapshot>;
 
-/** Another source of the sync that takes part in the round. */
+/** A database that takes part in the round and may know what the holder has. */
 export interface Peer {
   readonly id: DatabaseId;
   readonly knows: Knowledge;
@@ -41,11 +41,11 @@ export interface EntryScope {
   readonly key: TableKey;
   /** Entries that this snapshot sees are left out. */
   readonly since: Snapshot;
-  /** The other sources that are present; empty where a sync has one. */
+  /** The other sources that are present, and the target that reads. */
   readonly peers: readonly Peer[];
   readonly passing: Passing;
-  /** Changes that were made on this database are left out: it is the one that reads. Null: none are. */
-  readonly exceptAuthor: DatabaseId | null;
+  /** Changes that have come by this database are left out: it is the one that reads. Null: none are. */
+  readonly exceptBy: DatabaseId | null;
   /** The window holds deltas that are not an application's. */
   readonly hasRelays: boolean;
 }
@@ -73,9 +73,9 @@ export const keyIdentity = (key: TableKey, alias: Sql): Sql =>
   sql.join(key.columns.map((column, index) => keyValue(column, sql`${alias}.${deltaColumn(index)}`)));
 
 /** A change of the database itself, as this sync sees it. */
-export const isOwnChange = (sync: SyncId, exceptAuthor: DatabaseId | null = null): Sql => {
-  const isOfOther = exceptAuthor === null ? sql.empty : sql`and (relay).author <> ${exceptAuthor}::integer`;
-  return sql`(relay is null or ((relay).cascades and (relay).sync <> ${sync}::uuid ${isOfOther}))`;
+export const isOwnChange = (sync: SyncId, exceptBy: DatabaseId | null = null): Sql => {
+  const isOfOthers = exceptBy === null ? sql.empty : sql`and ${exceptBy}::integer <> all ((relay).path)`;
+  return sql`(relay is null or ((relay).cascades and (relay).sync <> ${sync}::uuid ${isOfOthers}))`;
 };
 
 export const isBrought = (sync: SyncId): Sql => sql`(relay).sync = ${sync}::uuid`;
@@ -105,7 +105,7 @@ const unionOverSegments = (scope: EntryScope, columns: Sql, condition: Sql): Sql
 
 /** The keys that changed on this database itself, once each: all that a sync with one source needs. */
 export const changedKeys = (scope: EntryScope): Sql => {
-  const rows = unionOverSegments(scope, keyList(scope.key), isOwnChange(scope.sync, scope.exceptAuthor));
+  const rows = unionOverSegments(scope, keyList(scope.key), isOwnChange(scope.sync, scope.exceptBy));
   const isPlain = scope.key.columns.every((column) => column.deltaSuffix === '');
   return isPlain
     ? sql`select distinct ${keyList(scope.key)} from (${rows}) e`
@@ -113,28 +113,28 @@ export const changedKeys = (scope: EntryScope): Sql => {
 };
 
 /**
- * The changed keys with the version that the database holds: `k…, origin, oxid, at, author, seq, is_open, knows`.
+ * The changed keys with the version that the database holds: `k…, origin, oxid, at, path, seq, is_open, knows`.
  * @param wanted `sent`: only keys of which an entry goes on; `all`: whatever is in the window
  */
 export const heldVersions = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => {
   const identity = keyIdentity(scope.key, sql`e`);
   const entries = scope.hasRelays ? entriesWithBrought(scope, wanted) : ownEntries(scope);
   return sql`
-    select distinct on (${identity}) ${keyList(scope.key, sql`e`)}, e.origin, e.oxid, e.at, e.author, e.seq, e.is_open,
-           ${knowers(scope, { origin: sql`e.origin`, oxid: sql`e.oxid`, author: sql`e.author` })} as knows
+    select distinct on (${identity}) ${keyList(scope.key, sql`e`)}, e.origin, e.oxid, e.at, e.path, e.seq, e.is_open,
+           ${knowers(scope, { origin: sql`e.origin`, oxid: sql`e.oxid`, path: sql`e.path` })} as knows
       from (${entries}) e
      order by ${identity}, e.is_own desc, e.seq desc`;
 };
 
 const ownEntries = (scope: EntryScope): Sql => {
-  const author = scope.hasRelays
-    ? sql`coalesce((relay).author, ${scope.holder}::integer)`
-    : sql`${scope.holder}::integer`;
+  const path = scope.hasRelays
+    ? sql`(relay).path || ${scope.holder}::integer`
+    : sql`array[${scope.holder}::integer]`;
   return unionOverSegments(
     scope,
-    sql`${keyList(scope.key)}, ${scope.holder}::integer as origin, xid as oxid, at, ${author} as author, seq,
+    sql`${keyList(scope.key)}, ${scope.holder}::integer as origin, xid as oxid, at, ${path} as path, seq,
         true as is_own, true as is_sent, false as is_open, null::pg_snapshot as decided`,
-    scope.hasRelays ? isOwnChange(scope.sync, scope.exceptAuthor) : sql`relay is null`,
+    scope.hasRelays ? isOwnChange(scope.sync, scope.exceptBy) : sql`relay is null`,
   );
 };
 
@@ -145,7 +145,7 @@ const ownEntries = (scope: EntryScope): Sql => {
 const entriesWithBrought = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => {
   const brought = unionOverSegments(
     scope,
-    sql`${keyList(scope.key)}, (relay).origin, (relay).oxid, at, (relay).author, seq, false as is_own,
+    sql`${keyList(scope.key)}, (relay).origin, (relay).oxid, at, (relay).path, seq, false as is_own,
         ${isPassed(scope.passing)} as is_sent, (relay).is_open, (relay).decided`,
     isBrought(scope.sync),
   );
@@ -160,19 +160,19 @@ const entriesWithBrought = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => {
 };
 
 /**
- * The sources that know a version of this database: itself, those whose positions cover it, and whoever made it, by whatever way
- * it has come here.
+ * The databases that know a version of this one: itself, those whose positions cover it, and those by which it has come here, by
+ * whatever syncs.
  */
 export const knowers = (
   { holder, peers }: Pick<EntryScope, 'holder' | 'peers'>,
-  version: { readonly origin: Sql; readonly oxid: Sql; readonly author: Sql },
+  version: { readonly origin: Sql; readonly oxid: Sql; readonly path: Sql },
 ): Sql => {
   const known = peers.map(({ id, knows }) => {
     const cases = [...knows].map(
       ([source, snapshot]) =>
         sql`when ${source}::integer then pg_catalog.pg_visible_in_snapshot(${version.oxid}, ${snapshot}::pg_snapshot)`,
     );
-    return sql`case when ${version.author} = ${id}::integer
+    return sql`case when ${id}::integer = any (${version.path})
         or case ${version.origin} when ${id}::integer then true ${sql.join(cases, ' ')} else false end
       then ${id}::integer end`;
   });

@@ -5,9 +5,9 @@
 import type { DatabaseId, SyncId } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { rowDiffers, sameRow } from './apply.ts';
-import type { BaseVersion } from './base-version.ts';
+import { type BaseVersion, knowersOfBase, pathFrom } from './base-version.ts';
 import { nextSeq, type SegmentNumber, segmentTable, truncationShape } from './delta.ts';
-import { keyList } from './entries.ts';
+import { type EntryScope, keyList } from './entries.ts';
 import type { Snapshot } from './position.ts';
 import { fates, isApplied, type StagePlan } from './stage.ts';
 import { isThere, relationOf } from './table.ts';
@@ -15,8 +15,8 @@ import { isThere, relationOf } from './table.ts';
 /** What is noted of the rows that are written to a table. */
 export interface Noting {
   readonly shape: number;
-  /** `all`: every row; `changed`: those that change something; `met`: those that met another version. */
-  readonly which: 'all' | 'changed' | 'met';
+  /** `all`: every row; `cascading`: those that go on by other syncs; `met`: those that met another version. */
+  readonly which: 'all' | 'cascading' | 'met';
   /** Other syncs of this database take them for its own changes. */
   readonly cascades: boolean;
 }
@@ -25,6 +25,8 @@ export interface Noting {
 export interface NotingPlace {
   readonly schema: string;
   readonly sync: SyncId;
+  /** The database that is written. */
+  readonly holder: DatabaseId;
   readonly segment: SegmentNumber;
   /** Own changes that this snapshot sees are behind what is noted. */
   readonly decided: Snapshot;
@@ -38,7 +40,7 @@ export interface KeptVersion {
   readonly origin: DatabaseId;
   readonly xid: bigint;
   readonly atMicros: bigint;
-  readonly author: DatabaseId;
+  readonly path: readonly DatabaseId[];
   readonly isOpen: boolean;
 }
 
@@ -48,15 +50,15 @@ export interface KeptVersion {
  * something, or two databases would tell each other of them for ever.
  */
 export const noteApplied = (plan: StagePlan, noting: Noting, place: NotingPlace): Sql => {
-  const condition = noting.which === 'changed' ? sql`and ${changes(plan)}` : sql.empty;
-  const isKnownOrigin = sql`(s.origin = any (${place.origins}::integer[]) or ${changes(plan)})`;
-  const isNoted = sql`((s.oxid <> '0'::xid8 and ${isKnownOrigin}) or ${cascades(plan, noting)})`;
+  const goesOn = cascades(plan, noting, place);
+  const isForOwnSync = sql`(s.oxid <> '0'::xid8 and (${isOfMember(place, sql`s.origin`)} or ${changes(plan)}))`;
+  const isNoted = noting.which === 'all' ? sql`(${isForOwnSync} or ${goesOn})` : goesOn;
   return sql`
     ${insertInto(plan, noting, place)}
     select ${plan.id}::integer, ${keyList(plan.key, sql`s`)}, ${nextSeq(place.schema)}, s.at,
-           ${relay(place, stagedVersion, { ...plain, cascades: cascades(plan, noting) })}
+           ${relay(place, stagedVersion, { ...plain, cascades: goesOn })}
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
-     where s.fate = ${sql.literal(fates.apply)}::smallint and ${isNoted} ${condition}`;
+     where s.fate = ${sql.literal(fates.apply)}::smallint and ${isNoted}`;
 };
 
 /** Some staged rows, which need no other note then. */
@@ -69,7 +71,7 @@ export const noteStaged = (
   sql`
     ${insertInto(plan, noting, place)}
     select ${plan.id}::integer, ${keyList(plan.key, sql`s`)}, ${nextSeq(place.schema)}, s.at,
-           ${relay(place, stagedVersion, { ...plain, isVerdict: sql`${isVerdict}::boolean`, cascades: cascades(plan, noting) })}
+           ${relay(place, stagedVersion, { ...plain, isVerdict: sql`${isVerdict}::boolean`, cascades: cascades(plan, noting, place) })}
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
      where s.n = any (${stageRows}::integer[])`,
   sql`update ${plan.stage} set fate = ${sql.literal(fates.noted)}::smallint where n = any (${stageRows}::integer[])`,
@@ -84,7 +86,7 @@ export const noteKept = (
 ): Sql => {
   const column = <T extends string | number | bigint>(pick: (version: KeptVersion) => T): T[] =>
     kept.map(pick);
-  const version = { origin: sql`v.origin`, oxid: sql`v.oxid::text::xid8`, author: sql`v.author` };
+  const version = { origin: sql`v.origin`, oxid: sql`v.oxid::text::xid8`, path: sql`v.path::integer[]` };
   return sql`
     ${insertInto(plan, noting, place)}
     select ${plan.id}::integer, ${keyList(plan.key, sql`s`)}, ${nextSeq(place.schema)},
@@ -92,37 +94,39 @@ export const noteKept = (
            ${relay(place, version, { isVerdict: sql`not v.is_open`, isOpen: sql`v.is_open`, cascades: sql`false` })}
       from unnest(${column((v) => v.stageRow)}::integer[], ${column((v) => v.origin)}::integer[],
                   ${column((v) => v.xid)}::bigint[], ${column((v) => v.atMicros)}::bigint[],
-                  ${column((v) => v.author)}::integer[], ${column((v) => String(v.isOpen))}::boolean[])
-             v (stage_row, origin, oxid, at_micros, author, is_open)
+                  ${column((v) => `{${v.path.join()}}`)}::text[], ${column((v) => String(v.isOpen))}::boolean[])
+             v (stage_row, origin, oxid, at_micros, path, is_open)
       join ${plan.stage} s on s.n = v.stage_row`;
 };
 
 /**
- * A truncation that was brought, so that whoever lacks it learns of it here while its origin is away. It cascades like its
- * rows: when it changes something.
+ * A truncation that was brought, so that whoever lacks it learns of it here while its origin is away. It cascades as its rows do.
  * @param seq drawn before any note of the round for this table
  */
 export const noteTruncation = (
   plan: StagePlan,
   noting: Noting,
   place: NotingPlace,
-  { base, holder, seq }: { readonly base: BaseVersion; readonly holder: DatabaseId; readonly seq: string },
+  { base, scope, seq }: { readonly base: BaseVersion; readonly scope: EntryScope; readonly seq: string },
 ): Sql => {
+  const origin = base.origin ?? scope.holder;
   const version = {
-    origin: sql`${base.origin ?? holder}::integer`,
+    origin: sql`${origin}::integer`,
     oxid: sql`${base.xid}::xid8`,
-    author: sql`${base.author ?? holder}::integer`,
+    path: sql`${pathFrom(scope.holder, base)}::integer[]`,
   };
   const hasEffect = sql`exists (
     select from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
      where ${isApplied} and ${changes(plan)})`;
-  const isMember = place.origins.includes(base.origin ?? holder);
-  const isCascading = noting.cascades ? hasEffect : sql`false`;
+  const isOfSource = place.origins.includes(origin);
+  const isNews = isOfSource ? isUnknown(place, knowersOfBase(scope, base)) : sql`false`;
+  const goesOn = noting.cascades ? sql`(${hasEffect} or ${isNews})` : sql`false`;
+  const isNoted = noting.which === 'all' ? sql`(${isOfSource}::boolean or ${hasEffect})` : goesOn;
   return sql`
     insert into ${segmentTable(place.schema, truncationShape, place.segment)} (tbl, seq, at, relay)
     select ${plan.id}::integer, ${seq}::bigint, ${base.at}::timestamptz,
-           ${relay(place, version, { ...plain, cascades: isCascading })}
-    ${noting.which === 'changed' || !isMember ? sql`where ${hasEffect}` : sql.empty}`;
+           ${relay(place, version, { ...plain, cascades: goesOn })}
+     where ${isNoted}`;
 };
 
 const insertInto = (plan: StagePlan, { shape }: Noting, { schema, segment }: NotingPlace): Sql =>
@@ -131,7 +135,7 @@ const insertInto = (plan: StagePlan, { shape }: Noting, { schema, segment }: Not
 interface VersionSql {
   readonly origin: Sql;
   readonly oxid: Sql;
-  readonly author: Sql;
+  readonly path: Sql;
 }
 
 /** How the version came to be here. */
@@ -143,17 +147,29 @@ interface Manner {
 
 const plain = { isVerdict: sql`false`, isOpen: sql`false` };
 
-const stagedVersion: VersionSql = { origin: sql`s.origin`, oxid: sql`s.oxid`, author: sql`s.author` };
+const stagedVersion: VersionSql = { origin: sql`s.origin`, oxid: sql`s.oxid`, path: sql`s.path` };
 
 const relay = (
   { schema, sync, decided }: NotingPlace,
-  { origin, oxid, author }: VersionSql,
+  { origin, oxid, path }: VersionSql,
   { isVerdict, isOpen, cascades: isCascading }: Manner,
 ): Sql => sql`row(${sync}::uuid, ${origin}, ${oxid}, ${decided}::pg_snapshot, ${isVerdict}, ${isOpen},
-                  ${author}, ${isCascading})::${sql.id(schema, 'relay')}`;
+                  ${path}, ${isCascading})::${sql.id(schema, 'relay')}`;
 
 const changes = (plan: StagePlan): Sql =>
   sql`(s.present <> ${isThere(sql`t`)} or (s.present and ${rowDiffers(plan)}))`;
 
-/** What changes nothing goes no further: so a ring of databases comes to rest. */
-const cascades = (plan: StagePlan, noting: Noting): Sql => (noting.cascades ? changes(plan) : sql`false`);
+/**
+ * What this database knows already and what changes nothing goes no further. Paths never visit a database twice, so a ring comes
+ * to rest. News goes on also where it changes nothing, for further on it may meet another change of its row.
+ */
+const cascades = (plan: StagePlan, noting: Noting, place: NotingPlace): Sql => {
+  if (!noting.cascades) return sql`false`;
+  const isNews = sql`(${isOfMember(place, sql`s.origin`)} and ${isUnknown(place, sql`s.knows`)})`;
+  return sql`(${changes(plan)} or ${isNews})`;
+};
+
+const isOfMember = ({ origins }: NotingPlace, origin: Sql): Sql =>
+  sql`${origin} = any (${origins}::integer[])`;
+
+const isUnknown = ({ holder }: NotingPlace, knowers: Sql): Sql => sql`${holder}::integer <> all (${knowers})`;

@@ -17,7 +17,7 @@ import {
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { decodeFloors, selectFloors } from './consumer.ts';
-import { type BaseVersion, copyVersion, knowersOfBase } from './base-version.ts';
+import { type BaseVersion, copyVersion, knowersOfBase, pathFrom } from './base-version.ts';
 import {
   decodeChanges,
   selectCounts,
@@ -168,7 +168,7 @@ const selectChangedRows = ({ scope, source, plan }: RowRequest): Sql => {
   const key = scope.key;
   const keys = plan.hasVersions ? heldVersions(scope, 'sent') : changedKeys(scope);
   const version = plan.hasVersions
-    ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.author, d.is_open, d.knows,`
+    ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.path, d.is_open, d.knows,`
     : sql.empty;
   return sql`
     select ${version} ${sql.join(stagedKeys(key, plan).map(({ noted }) => noted))}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
@@ -199,13 +199,13 @@ const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion
       full join (${heldVersions(scope, 'all')}) d on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
 
-const versionColumns = ['origin', 'oxid', 'at', 'author', 'is_open', 'knows'] as const;
+const versionColumns = ['origin', 'oxid', 'at', 'path', 'is_open', 'knows'] as const;
 
 const versionOf = (scope: EntryScope, base: BaseVersion): Record<(typeof versionColumns)[number], Sql> => ({
   origin: sql`${base.origin ?? scope.holder}::integer`,
   oxid: sql`${base.xid}::xid8`,
   at: sql`${base.at}::timestamptz`,
-  author: sql`${base.author ?? scope.holder}::integer`,
+  path: sql`${pathFrom(scope.holder, base)}::integer[]`,
   is_open: sql`false`,
   knows: knowersOfBase(scope, base),
 });

@@ -5,7 +5,7 @@
  *
  * Columns: `k1`, `k2` … the key as deltas keep it, in the order of the index that finds the rows here; `present`, whether the source has the row; `c1`, `c2` … the row.
  * A stage with versions also has `src` (the database that sent the row), the version that the row has there
- * (`origin`, `oxid`, `at`, `author`, `is_open`) and `knows` (the sources whose positions cover that version). `n` numbers the rows and `fate`
+ * (`origin`, `oxid`, `at`, `path`, `is_open`) and `knows` (the databases that know that version). `n` numbers the rows and `fate`
  * says what the verdict made of them; neither is sent.
  */
 import { ReplicationError } from '../../model/errors.ts';
@@ -192,7 +192,7 @@ const versionColumns: readonly (readonly [string, string])[] = [
   ['origin', 'integer'],
   ['oxid', 'xid8'],
   ['at', 'timestamptz'],
-  ['author', 'integer'],
+  ['path', 'integer[]'],
   ['is_open', 'boolean'],
   ['knows', 'integer[]'],
 ];

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import type { Readable } from 'node:stream';
 import { type AppliedRows, applyStage } from '../../connectors/postgres/apply-stage.ts';
 import type { StagedVersion } from '../../connectors/postgres/apply.ts';
-import { type BaseVersion, copyVersion, knowersOfBase } from '../../connectors/postgres/base-version.ts';
+import {
+  type BaseVersion,
+  copyVersion,
+  knowersOfBase,
+  pathFrom,
+} from '../../connectors/postgres/base-version.ts';
 import { fillStage, fillTable } from '../../connectors/postgres/load.ts';
 import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
 import { PostgresWriter } from '../../connectors/postgres/writer.ts';
@@ -134,7 +139,7 @@ const absentVersion = ({ scope }: RowStream, base: BaseVersion): StagedVersion =
   origin: base.origin ?? scope.holder,
   oxid: base.xid,
   at: base.at,
-  author: base.author ?? scope.holder,
+  path: pathFrom(scope.holder, base),
   knows: knowersOfBase(scope, base),
 });
 

@@ -9,8 +9,9 @@ import {
   type NotingPlace,
 } from '../../connectors/postgres/notes.ts';
 import { type BaseVersion, copyVersion } from '../../connectors/postgres/base-version.ts';
+import type { EntryScope } from '../../connectors/postgres/entries.ts';
 import type { PostgresWriter } from '../../connectors/postgres/writer.ts';
-import { type DatabaseId, formatRelation, sources as sourcesOf } from '../../model/topology.ts';
+import { formatRelation, sources as sourcesOf } from '../../model/topology.ts';
 import type { Sql } from '../../pg/sql.ts';
 import { type Circumstances, parseStrategy, type Strategy } from '../plan/strategy.ts';
 import type { Delivery, TableDelivery } from '../read/delivery.ts';
@@ -127,16 +128,14 @@ export const marks = ({ table }: Pick<Settling, 'table'>, lost: readonly number[
 
 interface BroughtTruncation {
   readonly base: BaseVersion;
-  readonly holder: DatabaseId;
+  readonly scope: EntryScope;
 }
 
 /** Those that are noted here. */
 const truncationsOf = ({ noting, streams }: TableDelivery): BroughtTruncation[] =>
   noting === null || noting.which === 'met'
     ? []
-    : streams.flatMap(({ base, scope }) =>
-        base === null || base === copyVersion ? [] : [{ base, holder: scope.holder }],
-      );
+    : streams.flatMap(({ base, scope }) => (base === null || base === copyVersion ? [] : [{ base, scope }]));
 
 const noteOfTruncation = (
   settling: Settling,
@@ -153,9 +152,10 @@ const notesOfRest = (settling: Settling): Sql[] => {
   return noting === null || noting.which === 'met' ? [] : [noteApplied(plan, noting, placeOf(settling))];
 };
 
-const placeOf = ({ context, writer, since }: Settling): NotingPlace => ({
+const placeOf = ({ context, delivery, writer, since }: Settling): NotingPlace => ({
   schema: context.schema,
   sync: context.sync.id,
+  holder: delivery.member.database.id,
   segment: writer.segment,
   decided: since,
   origins: sourcesOf(context.sync).map(({ database }) => database.id),

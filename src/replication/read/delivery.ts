@@ -196,7 +196,7 @@ const windowOf = (options: PlanOptions, source: OpenSource): Window => {
     passing: passingOf(sync, sources, readers),
     known: { position: snapshot, passing: passingOf(sync, sources, [own]) },
     // A source compares what comes back to it with what it holds; a target would just take it.
-    exceptAuthor: member.role === 'source' ? null : member.database.id,
+    exceptBy: member.role === 'source' ? null : member.database.id,
   };
 };
 
@@ -223,7 +223,7 @@ const readOwnChanges = async (options: PlanOptions): Promise<OwnChanges | null> 
   const readers = peersOf(sources, source).map(({ knows }) => knows);
   const since = unknownSince(source, readers);
   const passing = passingOf(sync, sources, readers);
-  const window = { sync: sync.id, since, passing, known: { position: since, passing }, exceptAuthor: null };
+  const window = { sync: sync.id, since, passing, known: { position: since, passing }, exceptBy: null };
   return { source, window, changes: await source.reader.changes(sourceTables(source), window) };
 };
 
@@ -303,12 +303,13 @@ const localChanges = (options: PlanOptions, id: RelationId, own: OwnChanges): Lo
 });
 
 const scopeOf = (
-  { schema, sync, sources }: PlanOptions,
+  { schema, sync, sources, member, positions }: PlanOptions,
   id: RelationId,
   { source, window, changes }: SourceChanges,
 ): EntryScope => {
   const { table, shape } = tableOf(source, id);
   if (table.key === null) throw new Error(`${table.relation.name} has no key`);
+  const target = { id: member.database.id, knows: knowledgeOf(positions) };
   return {
     schema,
     sync: sync.id,
@@ -317,9 +318,9 @@ const scopeOf = (
     shape,
     key: table.key,
     since: window.since,
-    peers: peersOf(sources, source),
+    peers: [...peersOf(sources, source), ...(member.role === 'source' ? [] : [target])],
     passing: window.passing,
-    exceptAuthor: window.exceptAuthor,
+    exceptBy: window.exceptBy,
     hasRelays: changes.get(id)?.hasRelays ?? false,
   };
 };

@@ -24,7 +24,7 @@ export const notingOf = (input: {
   const relation = sync.relations.find(({ id }) => id === target.id);
   const cascades = relation?.makedelta ?? member.database.makedelta;
   const isGang = member.role === 'source' && sources(sync).length > 1;
-  if (!isGang) return cascades ? { shape, which: 'changed', cascades } : null;
+  if (!isGang) return cascades ? { shape, which: 'cascading', cascades } : null;
   return { shape, which: cascades || needsAllVersions(sync) ? 'all' : 'met', cascades };
 };
 

@@ -41,8 +41,8 @@ create type :schema.relay as (
   is_verdict boolean,
   -- Several versions knew nothing of each other, and none was chosen: this database has kept its own, but not over the others.
   is_open    boolean,
-  -- The database on which an application made the change, however many syncs have passed it on.
-  author     integer,
+  -- By which databases the change has come here from sync to sync, first the one on which an application made it.
+  path       integer[],
   -- Other syncs take it for a change of this database: makedelta.
   cascades   boolean
 );
