@@ -58,10 +58,10 @@ const update = async (context: ApplyContext): Promise<AppliedRows> => {
       sql`savepoint before_apply`,
       deleteGone(plan),
       ...updates,
-      insertMissing(plan, hasWriters),
+      ...insertMissing(plan, hasWriters),
     );
     const updated = counts.slice(0, updates.length).reduce((sum, count) => sum + count, 0);
-    return { deleted, updated, inserted: counts.at(-1) ?? 0 };
+    return { deleted, updated, inserted: counts.at(-2) ?? 0 };
   } catch (error) {
     if (!isReplicationError(error, 'unique_conflict')) throw error;
     await session.script(sql`rollback to savepoint before_apply`);
@@ -70,7 +70,10 @@ const update = async (context: ApplyContext): Promise<AppliedRows> => {
 };
 
 const replace = async ({ session, plan }: ApplyContext): Promise<AppliedRows> => {
-  const [deleted = 0, inserted = 0] = await session.counts(deleteStaged(plan), insertMissing(plan, false));
+  const [deleted = 0, , inserted = 0] = await session.counts(
+    deleteStaged(plan),
+    ...insertMissing(plan, false),
+  );
   return {
     deleted: Math.max(0, deleted - inserted),
     updated: Math.min(deleted, inserted),
@@ -104,7 +107,8 @@ const checkWritten = async ({ session, plan, since, local }: ApplyContext): Prom
     checks.overtaken,
   );
   const [missing] = notInserted;
-  const [late = 0] = missing?.['collides'] === 't' ? await session.counts(insertMissing(plan, false)) : [];
+  const [, late = 0] =
+    missing?.['collides'] === 't' ? await session.counts(...insertMissing(plan, false)) : [];
   if (overtaken.length > 0 || late > 0) throw givenWay({ session, plan });
   if (refused.length > 0) throw refusedByTrigger({ session, plan });
   if (missing !== undefined && !plan.table.firesInReplicaRole) throw givenWay({ session, plan });
