@@ -10,6 +10,7 @@ import type { Readable, Writable } from 'node:stream';
 import pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { connectFailureOf, failureOf, silenceOf, timeoutOf } from './failure.ts';
+import { PlanCache } from './plan-cache.ts';
 import { type Sql, sql } from './sql.ts';
 
 export type Row = Readonly<Record<string, string | null>>;
@@ -44,6 +45,7 @@ export class Session implements AsyncDisposable {
   readonly label: string;
   /** Things that live as long as the connection: which temporary tables exist, which settings were made. */
   readonly memory = new Map<string, unknown>();
+  readonly #plans = new PlanCache();
   #client: pg.Client;
   #failure: unknown = null;
   #isClosed = false;
@@ -134,20 +136,20 @@ export class Session implements AsyncDisposable {
 
   /** Several statements in one message, values inlined; the rows of each. The first failure ends the message. */
   async script(...statements: readonly Sql[]): Promise<Row[][]> {
-    const text = statements.map((statement) => statement.inlined()).join(';\n');
-    const result: unknown = await this.#guard(() => this.#client.query(text));
-    const results = (Array.isArray(result) ? result : [result]) as pg.QueryResult<
-      Record<string, string | null>
-    >[];
-    return results.map(({ rows }) => rows);
+    return (await this.#send(statements)).map(({ rows }) => rows);
   }
 
   /** As `script`, but how many rows each statement touched. */
   async counts(...statements: readonly Sql[]): Promise<number[]> {
-    const text = statements.map((statement) => statement.inlined()).join(';\n');
+    return (await this.#send(statements)).map(({ rowCount }) => rowCount ?? 0);
+  }
+
+  async #send(statements: readonly Sql[]): Promise<pg.QueryResult<Record<string, string | null>>[]> {
+    const { text, prepares, taken } = this.#plans.message(statements);
     const result: unknown = await this.#guard(() => this.#client.query(text));
+    taken();
     const results = (Array.isArray(result) ? result : [result]) as pg.QueryResult[];
-    return results.map(({ rowCount }) => rowCount ?? 0);
+    return prepares ? results.filter(({ command }) => command !== 'PREPARE') : results;
   }
 
   /**
@@ -269,7 +271,10 @@ const sessionSettings = (serverVersion: number): Sql[] => {
     default_transaction_read_only: 'off',
     default_transaction_isolation: 'read committed',
     default_transaction_deferrable: 'off',
+    // Both would be started for what the planner takes for large, and take longer than most of our statements do.
     jit: 'off',
+    max_parallel_workers_per_gather: '0',
+    plan_cache_mode: 'force_generic_plan',
     client_min_messages: 'error',
     check_function_bodies: 'off',
     ...(serverVersion >= 140000 ? { idle_session_timeout: '0' } : {}),

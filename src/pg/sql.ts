@@ -20,9 +20,20 @@ type Part =
 
 export class Sql {
   readonly parts: readonly Part[];
+  /** See `planned`. */
+  readonly isPlanned: boolean;
 
-  constructor(parts: readonly Part[]) {
+  constructor(parts: readonly Part[], isPlanned = false) {
     this.parts = parts;
+    this.isPlanned = isPlanned;
+  }
+
+  /**
+   * The same statement, which a session plans once and not each time: for statements that come with every round. Every value
+   * needs a cast, or a place that tells its type. Inside another statement it is as any other.
+   */
+  planned(): Sql {
+    return new Sql(this.parts, true);
   }
 
   /** With `$n` parameters. At most 65,535 of them (the protocol counts them in 16 bits). */
@@ -81,10 +92,10 @@ const wireText = (value: SqlValue): string | null => {
   return Array.isArray(value) ? arrayText(value) : String(value);
 };
 
-const literal = (value: SqlValue): string => {
-  const wire = wireText(value);
-  return wire === null ? 'null' : pg.escapeLiteral(wire);
-};
+const literal = (value: SqlValue): string => literalOf(wireText(value));
+
+/** Of a value as it is sent. */
+export const literalOf = (wire: string | null): string => (wire === null ? 'null' : pg.escapeLiteral(wire));
 
 /** The text form of an array (PostgreSQL manual, 8.15.6), with every element quoted. */
 const arrayText = (elements: readonly (string | number | bigint | null)[]): string =>

@@ -211,14 +211,14 @@ export const finishSources = (
 ): Promise<void[]> =>
   settleAll(
     sources.map(async (source) => {
-      const { database, reader, catalog } = source;
+      const { database, reader } = source;
       const readers = read.filter(({ member }) => member.database.id !== database.id);
       if (readers.length === 0) return reader.abandon();
       const streams = readers.flatMap(({ tables }) => tables.flatMap((table) => table.streams));
       const tables = streams
         .filter((stream) => stream.source.database.id === database.id)
         .map(({ table }) => table);
-      await reader.finish([...new Set(tables)], catalog.fingerprints, flushedUpTo(source));
+      await reader.finish([...new Set(tables)], flushedUpTo(source));
       await reached('source_finished', database);
     }),
   );

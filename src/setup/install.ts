@@ -190,7 +190,7 @@ const readBeginning = async (
 ): Promise<{ readonly snapshot: Snapshot; readonly lineage: StoredLineage }> => {
   const reader = new PostgresReader(session, schema);
   const { snapshot, lsn } = await reader.begin(definition.id);
-  await reader.finish([], new Map(), lsn);
+  await reader.finish([], lsn);
   return { snapshot, lineage: { ...(await readLineage(session, schema)), lsn } };
 };
 

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { sql } from '../../src/pg/sql.ts';
 import { createGang } from '../support/gang.ts';
 
-// Fails where rows that are missing are looked for by scanning: `enable_seqscan` in `insertMissing` (apply.ts).
+// Fails where rows that are missing are looked for by scanning: `byIndex` around `insertMissing` (apply-stage.ts).
 test('a table that the planner takes for empty is not scanned once for each row that is inserted', async () => {
   await using gang = await createGang({
     roles: { A: 'source', B: 'target' },

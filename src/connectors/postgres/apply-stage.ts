@@ -14,6 +14,7 @@ import {
   needsReplacement,
   updateChanged,
 } from './apply.ts';
+import { byIndex } from './by-index.ts';
 import type { LocalChanges } from './contest.ts';
 import type { Snapshot } from './position.ts';
 import type { StagePlan } from './stage.ts';
@@ -29,6 +30,7 @@ export interface AppliedRows {
 export interface ApplyContext {
   readonly session: Session;
   readonly plan: StagePlan;
+  readonly stagedRowCount: number;
   /** Applications write this database too. */
   readonly hasWriters: boolean;
   /** From when on the rows have been locked. */
@@ -49,19 +51,13 @@ export const applyStage = async (context: ApplyContext): Promise<AppliedRows> =>
   return applied;
 };
 
+const savepoint = sql`savepoint before_apply`;
+
 /** Values that change places between rows collide on the way; then the rows are taken out and put back. */
 const update = async (context: ApplyContext): Promise<AppliedRows> => {
-  const { session, plan, hasWriters } = context;
-  const updates = updateChanged(plan);
+  const { session, stagedRowCount } = context;
   try {
-    const [, deleted = 0, ...counts] = await session.counts(
-      sql`savepoint before_apply`,
-      deleteGone(plan),
-      ...updates,
-      ...insertMissing(plan, hasWriters),
-    );
-    const updated = counts.slice(0, updates.length).reduce((sum, count) => sum + count, 0);
-    return { deleted, updated, inserted: counts.at(-2) ?? 0 };
+    return stagedRowCount < manyMin ? await updateFew(context) : await updateMany(context);
   } catch (error) {
     if (!isReplicationError(error, 'unique_conflict')) throw error;
     await session.script(sql`rollback to savepoint before_apply`);
@@ -69,10 +65,36 @@ const update = async (context: ApplyContext): Promise<AppliedRows> => {
   }
 };
 
+/** From so many staged rows on the best plan depends on what the tables hold, and is worth a message of its own. */
+const manyMin = 10_000;
+
+/** In one message, planned once for the session: rows are found by the index, which never costs more than the rows are. */
+const updateFew = async ({ session, plan, hasWriters }: ApplyContext): Promise<AppliedRows> => {
+  const changes = [deleteGone(plan), ...updateChanged(plan), insertMissing(plan, hasWriters)];
+  const counts = await session.counts(savepoint, ...byIndex(...changes.map((change) => change.planned())));
+  const [deleted = 0, ...others] = counts.slice(2, -1);
+  return { deleted, updated: sumOf(others.slice(0, -1)), inserted: others.at(-1) ?? 0 };
+};
+
+/** Where all rows that were staged have been found, none is missing, and none is looked for. */
+const updateMany = async (context: ApplyContext): Promise<AppliedRows> => {
+  const { session, plan, hasWriters, stagedRowCount } = context;
+  const [, deleted = 0, ...counts] = await session.counts(
+    savepoint,
+    deleteGone(plan),
+    ...updateChanged(plan),
+  );
+  const updated = sumOf(counts);
+  if (deleted + updated === stagedRowCount) return { deleted, updated, inserted: 0 };
+  const [, inserted = 0] = await session.counts(...byIndex(insertMissing(plan, hasWriters)));
+  return { deleted, updated, inserted };
+};
+
+const sumOf = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
+
 const replace = async ({ session, plan }: ApplyContext): Promise<AppliedRows> => {
-  const [deleted = 0, , inserted = 0] = await session.counts(
-    deleteStaged(plan),
-    ...insertMissing(plan, false),
+  const [, deleted = 0, inserted = 0] = await session.counts(
+    ...byIndex(deleteStaged(plan), insertMissing(plan, false)),
   );
   return {
     deleted: Math.max(0, deleted - inserted),
@@ -108,7 +130,7 @@ const checkWritten = async ({ session, plan, since, local }: ApplyContext): Prom
   );
   const [missing] = notInserted;
   const [, late = 0] =
-    missing?.['collides'] === 't' ? await session.counts(...insertMissing(plan, false)) : [];
+    missing?.['collides'] === 't' ? await session.counts(...byIndex(insertMissing(plan, false))) : [];
   if (overtaken.length > 0 || late > 0) throw givenWay({ session, plan });
   if (refused.length > 0) throw refusedByTrigger({ session, plan });
   if (missing !== undefined && !plan.table.firesInReplicaRole) throw givenWay({ session, plan });

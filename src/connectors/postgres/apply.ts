@@ -52,15 +52,8 @@ const updatable = (plan: StagePlan, columns: readonly StageColumn[]): readonly S
   return columns.filter(({ name }) => !always.has(name));
 };
 
-/**
- * A table that the planner takes for empty would be scanned for each staged row, with all that the statement has inserted by then. So
- * it is looked up by its index.
- * @param skipTaken true where applications insert too: a row that came in between is not an error of the server's
- * @returns the second of three statements is the one that inserts
- */
-export const insertMissing = (plan: StagePlan, skipTaken: boolean): [Sql, Sql, Sql] => [
-  sql`set local enable_seqscan = off`,
-  sql`
+/** @param skipTaken true where applications insert too: a row that came in between is not an error of the server's */
+export const insertMissing = (plan: StagePlan, skipTaken: boolean): Sql => sql`
   insert into ${sql.id(plan.table.relation.schema, plan.table.relation.name)}
          (${sql.join(plan.columns.map(({ name }) => sql.id(name)))})
          overriding system value
@@ -68,9 +61,7 @@ export const insertMissing = (plan: StagePlan, skipTaken: boolean): [Sql, Sql, S
     from ${plan.stage} s
    where ${isApplied} and s.present
      and not exists (select from ${relationOf(plan.table)} t where ${sameRow(plan)})
-  ${skipTaken && !plan.table.refusesOnConflict ? sql`on conflict do nothing` : sql.empty}`,
-  sql`set local enable_seqscan to default`,
-];
+  ${skipTaken && !plan.table.refusesOnConflict ? sql`on conflict do nothing` : sql.empty}`;
 
 /**
  * For rows that UPDATE cannot serve: unique values that change places between rows, and columns that are

@@ -8,6 +8,7 @@
 import type { Row, Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { fingerprintOf } from './catalogue.ts';
+import type { Table } from './table.ts';
 
 export interface Fingerprint {
   /** That of `Table`. */
@@ -24,7 +25,7 @@ export type FingerprintFinding =
   | 'capture_disturbed'
   | 'partitions_changed';
 
-export const selectFingerprints = (schema: string, oids: readonly string[]): Sql => sql`
+const selectFingerprints = (schema: string, oids: readonly string[]): Sql => sql`
     select c.oid, ${fingerprintOf(sql`c`)} as table,
            (select md5(string_agg(concat_ws(',', t.oid, t.xmin, t.tgenabled), ';' order by t.oid))
               from pg_trigger t
@@ -39,8 +40,22 @@ export const selectFingerprints = (schema: string, oids: readonly string[]): Sql
       from pg_class c
      where c.oid = any(${oids}::oid[])`;
 
+/** The part that says what a table is, for tables as they were read: it comes with every round. */
+export const selectDefinitions = (tables: readonly Table[]): Sql => {
+  // Under our search path the name of any other type comes with its schema.
+  const isOwn = tables.some(({ columns }) => columns.some(({ type }) => type.includes('.')));
+  return sql`
+    select c.oid, ${fingerprintOf(sql`c`, isOwn)} as table
+      from pg_class c
+     where c.oid = any(${tables.map(({ oid }) => oid)}::oid[])`;
+};
+
 /** By the oid of the table; a table that was dropped has none. */
-export const decodeFingerprints = (rows: readonly Row[]): ReadonlyMap<string, Fingerprint> =>
+export const decodeDefinitions = (rows: readonly Row[]): ReadonlyMap<string, string> =>
+  new Map(rows.map((row) => [row['oid'] as string, row['table'] as string]));
+
+/** By the oid of the table; a table that was dropped has none. */
+const decodeFingerprints = (rows: readonly Row[]): ReadonlyMap<string, Fingerprint> =>
   new Map(
     rows.map((row) => [
       row['oid'] as string,

@@ -21,14 +21,21 @@ export interface Incoming {
   readonly midway: () => Promise<void>;
 }
 
-/** Above this a stage is analyzed, so that no plan is made for an empty table. */
+/** Above this a stage is analyzed, so that no plan is made for an empty table. How many rows there are is what counts: a small sample tells it. */
 const analyzeBytesMin = 500_000;
+const analyzed = (plan: StagePlan): Sql[] => [
+  sql`set local default_statistics_target = 10`,
+  sql`analyze ${plan.stage}`,
+  sql`set local default_statistics_target to default`,
+];
 
-export const fillStage = async (session: Session, plan: StagePlan, incoming: Incoming): Promise<void> => {
+/** @returns how many rows have come */
+export const fillStage = async (session: Session, plan: StagePlan, incoming: Incoming): Promise<number> => {
   await ensureStage(session, plan);
   const target = sql`copy ${plan.stage} (${stagedColumnNames(plan)}) from stdin with (format binary)`;
-  const { bytes } = await copy(session, target, incoming);
-  if (bytes > analyzeBytesMin) await session.script(sql`analyze ${plan.stage}`);
+  const { bytes, rowCount } = await copy(session, target, incoming);
+  if (bytes > analyzeBytesMin) await session.script(...analyzed(plan));
+  return rowCount;
 };
 
 /** Fills an empty table. Returns how many rows it has now. */

@@ -27,7 +27,8 @@ import {
   type Window,
 } from './changes.ts';
 import { changedKeys, type EntryScope, heldVersions } from './entries.ts';
-import { decodeFingerprints, type Fingerprint, selectFingerprints } from './fingerprint.ts';
+import { decodeDefinitions, selectDefinitions } from './fingerprint.ts';
+import { anyWay, onlyByIndex } from './by-index.ts';
 import { prepareLocking } from './lock-settings.ts';
 import { decodePosition, type Position, selectPositions, type Snapshot } from './position.ts';
 import { readSequences, type SequenceValue } from './sequences.ts';
@@ -72,11 +73,12 @@ export class PostgresReader {
 
   async begin(sync: SyncId): Promise<Opening> {
     await prepareLocking(this.#session);
-    const [, snapshot, positions, floors, identity] = await this.#session.script(
+    const [, , snapshot, positions, floors, identity] = await this.#session.script(
       sql`begin isolation level repeatable read read only`,
+      onlyByIndex,
       sql`select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
-      selectPositions(this.#schema, sync),
-      selectFloors(this.#schema, sync),
+      selectPositions(this.#schema, sync).planned(),
+      selectFloors(this.#schema, sync).planned(),
       sql`select incarnation from ${sql.id(this.#schema, 'identity')}`,
     );
     const [taken] = snapshot ?? [];
@@ -92,9 +94,13 @@ export class PostgresReader {
   /** Which of the tables have changes in the window. */
   async changes(tables: readonly SourceTable[], window: Window): Promise<Map<RelationId, TableChanges>> {
     if (tables.length === 0) return new Map();
-    const [counts, truncations] = await this.#session.script(
-      selectCounts(this.#schema, tables, window),
-      selectTruncations(this.#schema, tables, window),
+    const [truncations, , counts] = await this.#session.script(
+      selectTruncations(this.#schema, tables, window).planned(),
+      // The planner, which does not know how many deltas there are, would sort them to count them by table.
+      sql`set local enable_sort = off`,
+      selectCounts(this.#schema, tables, window).planned(),
+      sql`set local enable_sort to default`,
+      anyWay,
     );
     return decodeChanges(counts ?? [], truncations ?? []);
   }
@@ -120,27 +126,23 @@ export class PostgresReader {
   }
 
   /**
-   * Ends the transaction, if all that was read can be relied on: the tables are still defined as in `fingerprints`, none
+   * Ends the transaction, if all that was read can be relied on: the tables are still defined as they are given, none
    * was rewritten, and the log is flushed up to `lsn`.
    * @throws ReplicationError `table_altered`
    */
-  async finish(
-    tablesRead: readonly Table[],
-    fingerprints: ReadonlyMap<string, Fingerprint>,
-    lsn: string,
-  ): Promise<void> {
+  async finish(tablesRead: readonly Table[], lsn: string): Promise<void> {
     const oids = tablesRead.map(({ oid }) => oid);
-    const [seen, rewritten, flushed] = await this.#session.script(
-      selectFingerprints(this.#schema, oids),
-      selectRewritten(oids),
+    const [, seen, rewritten, flushed] = await this.#session.script(
+      onlyByIndex,
+      selectDefinitions(tablesRead).planned(),
+      selectRewritten(oids).planned(),
       sql`select pg_catalog.pg_current_wal_flush_lsn() >= ${lsn}::pg_lsn as flushed`,
       sql`commit`,
     );
-    const definitions = decodeFingerprints(seen ?? []);
+    const definitions = decodeDefinitions(seen ?? []);
     const altered = tablesRead.find(
-      ({ oid }) =>
-        definitions.get(oid)?.table !== fingerprints.get(oid)?.table ||
-        rewritten?.some((row) => row['oid'] === oid),
+      ({ oid, fingerprint }) =>
+        definitions.get(oid) !== fingerprint || rewritten?.some((row) => row['oid'] === oid),
     );
     if (altered !== undefined) throw tableAltered(altered);
     if (flushed?.[0]?.['flushed'] !== 't') await this.#flush();

@@ -148,8 +148,10 @@ class Looker {
   }
 
   static async open(session: Session, schema: string): Promise<Looker> {
-    const [, , settings] = await session.script(
+    const [, , , settings] = await session.script(
       sql`listen ${sql.id(schema)}`,
+      // Segments grow and are emptied, and nobody analyzes them: a plan that scans them would be kept.
+      sql`set session enable_seqscan = off`,
       disarm(schema),
       sql`select current_setting('max_prepared_transactions') as prepared_max`,
     );
@@ -163,7 +165,7 @@ class Looker {
 
   /** The tables that have changed since the last look; null for none. */
   async look(): Promise<ReadonlySet<RelationId> | 'all' | null> {
-    const [row] = await this.#session.query(sql`
+    const [[row] = []] = await this.#session.script(sql`
       select pg_current_snapshot()::text as snapshot,
              (select coalesce(json_agg(s.id), '[]') from ${sql.id(this.#schema, 'shape')} s) as shapes`);
     const snapshot = row?.['snapshot'] as Snapshot;
@@ -188,8 +190,10 @@ class Looker {
               where ${isBeyond(sql`xid`, before)} and ${isNews} and pg_visible_in_snapshot(xid, ${now}::pg_snapshot)
               limit ${sql.literal(tellApartMax)})`,
     );
-    const rows = await this.#session.query(sql`
-      select tbl, count(*) from (${sql.join(deltas, ' union all ')}) d group by tbl`);
+    const [rows = []] = await this.#session.script(
+      sql`
+      select tbl, count(*) from (${sql.join(deltas, ' union all ')}) d group by tbl`.planned(),
+    );
     if (rows.length === 0) return null;
     // A segment was cut off: others may follow in it.
     if (rows.reduce((total, row) => total + Number(row['count']), 0) >= tellApartMax) return 'all';

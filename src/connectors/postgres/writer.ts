@@ -12,11 +12,12 @@ import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { lockRows, stageAbsentRows, type StagedVersion } from './apply.ts';
 import type { ApplyContext } from './apply-stage.ts';
+import { anyWay, onlyByIndex } from './by-index.ts';
 import { decodeShapes, selectShapes } from './captured.ts';
 import { type ContestedRow, contestedRows, decodeContested, type LocalChanges } from './contest.ts';
 import { nextSeq, type SegmentNumber, segmentNumbers } from './delta.ts';
 import { selectLaterTruncations } from './changes.ts';
-import { decodeFingerprints, selectFingerprints } from './fingerprint.ts';
+import { decodeDefinitions, selectDefinitions } from './fingerprint.ts';
 import { readInterleaved } from './interleave.ts';
 import { prepareLocking, setIfAllowed } from './lock-settings.ts';
 import { movePosition, type PositionMove, type Snapshot } from './position.ts';
@@ -85,9 +86,10 @@ export class PostgresWriter {
     return row?.['is_empty'] === 't';
   }
 
-  /** After a whole table was staged: the rows that the source does not have are staged as gone. */
-  async stageAbsentRows(plan: StagePlan, version: StagedVersion | null): Promise<void> {
-    await this.#session.script(stageAbsentRows(plan, version));
+  /** After a whole table was staged: the rows that the source does not have are staged as gone. @returns how many they are */
+  async stageAbsentRows(plan: StagePlan, version: StagedVersion | null): Promise<number> {
+    const [count = 0] = await this.#session.counts(stageAbsentRows(plan, version));
+    return count;
   }
 
   /**
@@ -98,9 +100,11 @@ export class PostgresWriter {
     try {
       const counts = await this.#session.counts(
         sql`set local idle_in_transaction_session_timeout = ${sql.literal(idleInTransactionTimeoutMs)}`,
-        ...moves.flatMap((move) => movePosition(this.#schema, sync, move)),
+        onlyByIndex,
+        ...moves.flatMap((move) => movePosition(this.#schema, sync, move)).map((one) => one.planned()),
+        anyWay,
       );
-      const inserted = counts.filter((_, index) => index % 2 === 1);
+      const inserted = counts.slice(2, -1).filter((_, index) => index % 2 === 0);
       if (inserted.some((count) => count !== 1)) throw this.#fenced();
     } catch (error) {
       throw isReplicationError(error, 'unique_conflict') ? this.#fenced(error) : error;
@@ -160,8 +164,8 @@ export class PostgresWriter {
   }
 
   /** What `applyStage` needs to know of this transaction. */
-  applyContext(plan: StagePlan, since: Snapshot, local: LocalChanges | null): ApplyContext {
-    return { session: this.#session, plan, hasWriters: this.#hasWriters, since, local };
+  applyContext(what: Omit<ApplyContext, 'session' | 'hasWriters'>): ApplyContext {
+    return { ...what, session: this.#session, hasWriters: this.#hasWriters };
   }
 
   /**
@@ -204,20 +208,18 @@ export class PostgresWriter {
     tables: readonly WrittenTable[],
     read: { readonly sync: SyncId; readonly snapshot: Snapshot } | null,
   ): Promise<void> {
-    const oids = tables.map(({ table }) => table.oid);
-    const [found = [], captured = [], emptied = []] = await this.#session.script(
-      selectFingerprints(this.#schema, oids),
-      selectShapes(this.#schema),
-      ...(read === null ? [] : [selectLaterTruncations(this.#schema, read)]),
+    const [, found = [], captured = [], emptied = []] = await this.#session.script(
+      onlyByIndex,
+      selectDefinitions(tables.map(({ table }) => table)).planned(),
+      selectShapes(this.#schema).planned(),
+      ...(read === null ? [] : [selectLaterTruncations(this.#schema, read).planned()]),
     );
-    const now = decodeFingerprints(found);
+    const now = decodeDefinitions(found);
     const shapes = decodeShapes(captured);
     const truncated = new Set(emptied.map(({ tbl }) => Number(tbl)));
     const altered = tables.find(
       ({ id, table, shape }) =>
-        now.get(table.oid)?.table !== table.fingerprint ||
-        (shapes.get(id) ?? null) !== shape ||
-        truncated.has(id),
+        now.get(table.oid) !== table.fingerprint || (shapes.get(id) ?? null) !== shape || truncated.has(id),
     );
     if (altered !== undefined) throw tableAltered(altered.table);
   }

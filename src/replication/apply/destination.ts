@@ -23,9 +23,14 @@ export interface Destination {
   readonly writer: PostgresWriter;
   readonly loan: Loan;
   /** The tables that were staged; those that were empty have been filled and need no more. */
-  readonly staged: readonly TableDelivery[];
+  readonly staged: readonly StagedTable[];
   /** How many rows empty tables were filled with. */
   readonly filledRowCount: number;
+}
+
+interface StagedTable {
+  readonly table: TableDelivery;
+  readonly rowCount: number;
 }
 
 export type AppliedCounts = AppliedRows & { readonly conflicts: number };
@@ -48,7 +53,7 @@ export const loadRound = async ({ context, delivery, loan }: LoadOptions): Promi
   try {
     await writer.begin();
     await context.reached('writer_begun', database);
-    const staged: TableDelivery[] = [];
+    const staged: StagedTable[] = [];
     let filledRowCount = 0;
     let bytes = 0;
     for (const [index, table] of delivery.tables.entries()) {
@@ -62,11 +67,10 @@ export const loadRound = async ({ context, delivery, loan }: LoadOptions): Promi
           bytes,
         });
       };
-      const rowCount = await fillEmptyTable({ writer, delivery, table, report, midway });
-      filledRowCount += rowCount ?? 0;
-      if (rowCount !== null) continue;
-      await stageTable({ writer, delivery, table, report, midway });
-      staged.push(table);
+      const load = { writer, delivery, table, report, midway };
+      const filled = await fillEmptyTable(load);
+      if (filled === null) staged.push({ table, rowCount: await stageTable(load) });
+      else filledRowCount += filled;
     }
     await context.reached('loaded', database);
     return { writer, loan, staged, filledRowCount };
@@ -103,19 +107,21 @@ const fillEmptyTable = async ({
   );
 };
 
-/** Fills the stage of a table from all its streams. */
-export const stageTable = async (load: TableLoad): Promise<void> => {
+/** Fills the stage of a table from all its streams. @returns with how many rows */
+export const stageTable = async (load: TableLoad): Promise<number> => {
   const { writer, table } = load;
   const isCopied = table.streams.some(({ base }) => base === copyVersion);
   const isEmpty = isCopied && table.onlyIfEmpty && (await writer.isEmpty(table.plan));
-  for (const stream of table.streams) await loadStream(load, stream, isEmpty);
+  let rowCount = 0;
+  for (const stream of table.streams) rowCount += await loadStream(load, stream, isEmpty);
+  return rowCount;
 };
 
 const loadStream = async (
   { writer, table, report, midway }: TableLoad,
   stream: RowStream,
   isEmpty: boolean,
-): Promise<void> => {
+): Promise<number> => {
   const { plan } = table;
   const isKept = stream.base === copyVersion && table.onlyIfEmpty && !isEmpty;
   const base = isKept ? null : stream.base;
@@ -127,11 +133,12 @@ const loadStream = async (
   };
   const { reader } = stream.source;
   const rows = (): Readable => reader.rows(request);
-  await reader.inTurn(() =>
+  const sent = await reader.inTurn(() =>
     fillStage(writer.session, plan, { rows, sender: reader.label, onBytes: report, midway }),
   );
-  if (base !== null)
-    await writer.stageAbsentRows(plan, plan.hasVersions ? absentVersion(stream, base) : null);
+  if (base === null) return sent;
+  const version = plan.hasVersions ? absentVersion(stream, base) : null;
+  return sent + (await writer.stageAbsentRows(plan, version));
 };
 
 const absentVersion = ({ scope }: RowStream, base: BaseVersion): StagedVersion => ({
@@ -161,13 +168,14 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     assertMayWrite(context, database);
     await writer.movePositions(context.sync.id, moves);
     await context.reached('positions_moved', database);
-    const since = await writer.lock(staged.map(({ plan }) => plan));
+    const since = await writer.lock(staged.map(({ table }) => table.plan));
     await context.reached('rows_locked', database);
     let total: AppliedCounts = { inserted: filledRowCount, updated: 0, deleted: 0, conflicts: 0 };
-    for (const table of staged) {
+    for (const { table, rowCount } of staged) {
       const conflicts = await settleTable({ context, delivery, writer, table, since });
       await context.reached('decided', database);
-      const applied = await applyStage(writer.applyContext(table.plan, since, table.local));
+      const { plan, local } = table;
+      const applied = await applyStage(writer.applyContext({ plan, stagedRowCount: rowCount, since, local }));
       total = {
         inserted: total.inserted + applied.inserted,
         updated: total.updated + applied.updated,
