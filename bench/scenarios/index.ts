@@ -1,0 +1,19 @@
+/** All scenarios, in the order in which they run. */
+import type { Scenario } from '../scenario.ts';
+import { copy } from './copies.ts';
+import { drainScenarios } from './drains.ts';
+import { latency } from './latency.ts';
+import { masters } from './masters.ts';
+import { overheadScenarios } from './overhead.ts';
+import { restScenarios } from './rest.ts';
+import { scaleScenarios } from './scale.ts';
+
+export const scenarios: readonly Scenario[] = [
+  ...drainScenarios,
+  masters,
+  latency,
+  ...overheadScenarios,
+  copy,
+  ...scaleScenarios,
+  ...restScenarios,
+];
