@@ -21,22 +21,24 @@ export interface Incoming {
   readonly midway: () => Promise<void>;
 }
 
-/** Above this a stage is analyzed, so that no plan is made for an empty table. How many rows there are is what counts: a small sample tells it. */
+/** Above this a stage is analyzed, so that no plan is made for an empty table. */
 const analyzeBytesMin = 500_000;
-const analyzed = (plan: StagePlan): Sql[] => [
-  sql`set local default_statistics_target = 10`,
-  sql`analyze ${plan.stage}`,
-  sql`set local default_statistics_target to default`,
-];
 
 /** @returns how many rows have come */
 export const fillStage = async (session: Session, plan: StagePlan, incoming: Incoming): Promise<number> => {
   await ensureStage(session, plan);
   const target = sql`copy ${plan.stage} (${stagedColumnNames(plan)}) from stdin with (format binary)`;
   const { bytes, rowCount } = await copy(session, target, incoming);
-  if (bytes > analyzeBytesMin) await session.script(...analyzed(plan));
+  if (bytes > analyzeBytesMin) await session.script(...analyze(plan));
   return rowCount;
 };
+
+/** How many rows there are is what counts, and a small sample tells it. */
+const analyze = (plan: StagePlan): Sql[] => [
+  sql`set local default_statistics_target = 10`,
+  sql`analyze ${plan.stage}`,
+  sql`set local default_statistics_target to default`,
+];
 
 /** Fills an empty table. Returns how many rows it has now. */
 export const fillTable = async (session: Session, plan: StagePlan, incoming: Incoming): Promise<number> => {
