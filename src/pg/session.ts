@@ -127,11 +127,10 @@ export class Session implements AsyncDisposable {
     await this.#guard(() => this.#client.query('select'), withinMs);
   }
 
-  /** One statement with parameters; its rows. */
+  /** One statement; its rows. */
   async query(statement: Sql): Promise<Row[]> {
-    const { text, values } = statement.parametrized();
-    const result = await this.#guard(() => this.#client.query<Record<string, string | null>>(text, values));
-    return result.rows;
+    const [rows = []] = await this.script(statement);
+    return rows;
   }
 
   /** Several statements in one message, values inlined; the rows of each. The first failure ends the message. */

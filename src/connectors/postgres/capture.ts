@@ -112,12 +112,16 @@ const readStates = async (
 /** The triggers of each captured table that are enabled as they were made; copies on partitions fire as the original says. */
 const countTriggers = async (session: Session, schema: string): Promise<Map<RelationId, number>> => {
   const rows = await session.query(sql`
+    with noting as materialized (
+      select split_part(p.proname, '_', 2) as tbl, t.tgenabled
+        from pg_trigger t
+        join pg_proc p on p.oid = t.tgfoid
+       where t.tgparentid = 0 and p.proname like 'note\\_%'
+         and p.pronamespace = (select oid from pg_namespace where nspname = ${schema}::name))
     select c.tbl, count(*)
       from ${sql.id(schema, 'captured')} c
-      join pg_namespace n on n.nspname = ${schema}::name
-      join pg_proc p on p.pronamespace = n.oid and p.proname like 'note\\_%' and split_part(p.proname, '_', 2) = c.tbl::text
-      join pg_trigger t on t.tgfoid = p.oid and t.tgparentid = 0
-     where t.tgenabled = case c.fires when 'always' then 'A' else 'O' end
+      join noting n on n.tbl = c.tbl::text
+     where n.tgenabled = case c.fires when 'always' then 'A' else 'O' end
      group by c.tbl`);
   return new Map(rows.map((row) => [Number(row['tbl']) as RelationId, Number(row['count'])]));
 };
