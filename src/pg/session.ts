@@ -5,12 +5,14 @@
  * - Every setting that a role or database could have changed to our harm is set explicitly (engine rule §23).
  * - A failure is a `ReplicationError` with the server's own fields in `facts` (see `failure.ts`).
  */
+import assert from 'node:assert/strict';
 import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { connectFailureOf, failureOf, silenceOf, timeoutOf } from './failure.ts';
 import { PlanCache } from './plan-cache.ts';
+import { all, type Request } from './request.ts';
 import { type Sql, sql } from './sql.ts';
 
 export type Row = Readonly<Record<string, string | null>>;
@@ -53,6 +55,7 @@ export class Session implements AsyncDisposable {
   #answerWithinMs: number | null = null;
   #isSilent = false;
   #instance = '';
+  #ahead: Sql | null = null;
 
   private constructor(client: pg.Client, label: string) {
     this.#client = client;
@@ -110,6 +113,7 @@ export class Session implements AsyncDisposable {
 
   /** True between `begin` and `commit` or `rollback`, also when the transaction has failed. */
   get isInTransaction(): boolean {
+    if (this.#ahead !== null) return true;
     const status = this.#client.getTransactionStatus();
     return status === 'T' || status === 'E';
   }
@@ -127,10 +131,27 @@ export class Session implements AsyncDisposable {
     await this.#guard(() => this.#client.query('select'), withinMs);
   }
 
+  /** Begins a transaction with the next message, whatever it is: one message less. */
+  beginWithNext(begin: Sql): void {
+    this.#ahead = begin;
+  }
+
   /** One statement; its rows. */
   async query(statement: Sql): Promise<Row[]> {
     const [rows = []] = await this.script(statement);
     return rows;
+  }
+
+  /**
+   * Several requests in one message; what each has to say. The first failure ends the message.
+   * @throws what the requests throw when they read their answers, too
+   */
+  async ask<T extends readonly unknown[]>(
+    ...requests: readonly [...{ [K in keyof T]: Request<T[K]> }]
+  ): Promise<T> {
+    const request = all<T>(requests);
+    const results = await this.#send(request.statements);
+    return request.read(results.map(({ rows, rowCount }) => ({ rows, count: rowCount ?? 0 })));
   }
 
   /** Several statements in one message, values inlined; the rows of each. The first failure ends the message. */
@@ -144,11 +165,19 @@ export class Session implements AsyncDisposable {
   }
 
   async #send(statements: readonly Sql[]): Promise<pg.QueryResult<Record<string, string | null>>[]> {
-    const { text, prepares, taken } = this.#plans.message(statements);
+    const ahead = this.#takeAhead();
+    const { text, prepares, taken } = this.#plans.message([...ahead, ...statements]);
     const result: unknown = await this.#guard(() => this.#client.query(text));
     taken();
     const results = (Array.isArray(result) ? result : [result]) as pg.QueryResult[];
-    return prepares ? results.filter(({ command }) => command !== 'PREPARE') : results;
+    const answers = prepares ? results.filter(({ command }) => command !== 'PREPARE') : results;
+    return answers.slice(ahead.length);
+  }
+
+  #takeAhead(): Sql[] {
+    const ahead = this.#ahead;
+    this.#ahead = null;
+    return ahead === null ? [] : [ahead];
   }
 
   /**
@@ -156,6 +185,7 @@ export class Session implements AsyncDisposable {
    * Whoever stops reading before the end gives up the session with it: the server would go on sending.
    */
   copyOut(statement: Sql): Readable {
+    assert(this.#ahead === null, 'a transaction that is to begin with what is copied');
     const stream = this.#client.query(copyTo(statement.inlined()));
     stream.once('close', () => {
       if (!stream.readableEnded) this.destroy();
@@ -165,7 +195,8 @@ export class Session implements AsyncDisposable {
 
   /** `copy … from stdin`; when it has finished, `rowCount` says how many rows the server took. */
   copyIn(statement: Sql): Writable & { readonly rowCount: number } {
-    return this.#client.query(copyFrom(statement.inlined()));
+    const statements = [...this.#takeAhead(), statement];
+    return this.#client.query(copyFrom(statements.map((one) => one.inlined()).join(';\n')));
   }
 
   /** Calls back for each notification until the session ends. */

@@ -9,17 +9,13 @@ export const faultPoints = [
   'source_opened',
   /** It is known what has changed for a database that is written, and nothing is locked yet. */
   'changes_read',
-  /** The transaction on a written database has begun. */
-  'writer_begun',
   /** The first rows of a table are on their way from the source to the written database. */
   'copying',
   /** Everything is staged, or copied into empty tables, on the written database. */
   'loaded',
-  /** A source has ended: what was read can be relied on and cannot be lost any more. */
+  /** A source has ended: what was read can be relied on and cannot be lost any more. Those that follow, up to the commit, may come before it. */
   'source_finished',
-  /** The fence: the positions of a written database are moved, in its open transaction. */
-  'positions_moved',
-  /** The rows that will be written are locked. */
+  /** The fence: the positions of a written database are moved, in its open transaction, and the rows that will be written are locked. */
   'rows_locked',
   /** What becomes of the rows of a table is decided, recorded and noted; the rows are as before. */
   'decided',

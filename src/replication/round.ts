@@ -4,10 +4,13 @@
  * 1. Open a snapshot on every source that is present; find what changed. Nothing: the end, without a write.
  * 2. Load what changed into the stage of each database that is written.
  * 3. Finish the sources: no table was rewritten meanwhile, and what was read cannot be lost any more (engine rules §1, §3).
- * 4. On each written database, in one transaction: the positions (the fence), locks, verdicts, rows, records. Commit.
+ *    At the same time,
+ * 4. on each written database, in one transaction: the positions (the fence), locks, verdicts, rows, records. When the sources
+ *    have finished: commit.
  *
  * Each written database commits or fails by itself. A failure costs a repeat, never a row (invariants 1 and 2).
  */
+import type { Window } from '../connectors/postgres/changes.ts';
 import { type Position, readPositions } from '../connectors/postgres/position.ts';
 import { furthestSequences, type SequenceValue } from '../connectors/postgres/sequences.ts';
 import { isReplicationError } from '../model/errors.ts';
@@ -17,7 +20,7 @@ import { type AppliedCounts, applyRound, type Destination, loadRound } from './a
 import type { Reached } from './fault-point.ts';
 import type { Catalog } from './read/catalog.ts';
 import { type OpenSource, openSource } from './read/source.ts';
-import { type Delivery, movesOf, planDelivery } from './read/delivery.ts';
+import { type Delivery, foreseenWindow, movesOf, planDelivery } from './read/delivery.ts';
 import { settleAll } from './settle.ts';
 
 export interface RoundContext {
@@ -72,9 +75,12 @@ export const runRound = async (context: RoundContext): Promise<RoundOutcome> => 
   }
   const loaded = await settleAll(busy.map((delivery) => load(context, delivery, loans)));
   const read = loaded.flatMap(({ destination, delivery }) => (destination === null ? [] : [delivery]));
-  await finishSources(context, sources, { read, flushedUpTo: ({ opening }) => opening.lsn });
-  const applied = await settleAll(loaded.map((destination) => apply(context, destination, sequences)));
-  return new Map([...outcomes, ...applied]);
+  const finishing = finishSources(context, sources, { read, flushedUpTo: ({ opening }) => opening.lsn });
+  const applying = settleAll(
+    loaded.map((destination) => apply(context, { destination, sequences, finishing })),
+  );
+  await settleAll<unknown>([finishing, applying]);
+  return new Map([...outcomes, ...(await applying)]);
 };
 
 /** A snapshot on each; the sessions are given back with the stack. */
@@ -94,9 +100,18 @@ const open = async (
     sync: context.sync,
     database,
     catalog,
+    window: windowAhead(context),
   });
   await context.reached('source_opened', database);
   return source;
+};
+
+/** Where the only written database will look for changes, if it stands where its last round has left it. */
+const windowAhead = ({ sync, written, memory }: RoundContext): Window | null => {
+  const [member, ...others] = written;
+  const positions = member === undefined ? undefined : memory.positions.get(member.database.id);
+  if (member?.role !== 'target' || others.length > 0 || positions === undefined) return null;
+  return foreseenWindow({ sync, member }, positions);
 };
 
 interface Plan {
@@ -223,16 +238,27 @@ export const finishSources = (
     }),
   );
 
+interface Application {
+  readonly destination: Loaded;
+  readonly sequences: readonly SequenceValue[];
+  readonly finishing: Promise<unknown>;
+}
+
 const apply = async (
   context: RoundContext,
-  { delivery, destination, error }: Loaded,
-  furthest: readonly SequenceValue[],
+  { destination: { delivery, destination, error }, sequences: furthest, finishing }: Application,
 ): Promise<[DatabaseId, DatabaseOutcome]> => {
   const { id } = delivery.member.database;
   const sequences = sequencesFor(context, delivery.member, furthest);
   try {
     if (destination === null) throw error;
-    const applied = await applyRound({ context, delivery, destination, sequences });
+    const applied = await applyRound({
+      context,
+      delivery,
+      destination,
+      sequences,
+      sourcesFinished: finishing,
+    });
     context.memory.positions.set(id, delivery.nextPositions);
     context.memory.sequences.set(id, sequenceKey(sequences));
     return [id, { kind: 'good', applied, isCopy: delivery.isCopy }];

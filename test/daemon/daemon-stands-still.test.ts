@@ -43,7 +43,7 @@ const witnessOf = (tables: readonly string[]): string => `
 test.each([
   { point: 'changes_read', what: 'with only snapshots open' },
   { point: 'loaded', what: 'with everything staged' },
-  { point: 'positions_moved', what: 'holding the fence' },
+  { point: 'rows_locked', what: 'holding the fence' },
   { point: 'committing', what: 'just before its commit' },
 ] as const)(
   '$what: it is taken over within 15 seconds, and commits nothing when it goes on',

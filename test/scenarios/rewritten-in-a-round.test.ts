@@ -68,7 +68,7 @@ describe.each([
 it('a table that is altered on the target while a round is staged for it fails the round, which is made again', async () => {
   await using gang = await createShop();
   const statements = `alter table orders alter note type varchar(2) using 'x'`;
-  const outcome = await roundWith(gang, { point: 'writer_begun', name: 'B', statements });
+  const outcome = await roundWith(gang, { point: 'changes_read', name: 'B', statements });
   expect(outcome).toMatchObject({ code: 'schema_differs' });
   await gang.run('B', 'alter table orders alter note type text');
   await gang.expectEqual();
@@ -81,7 +81,7 @@ it('a table that is emptied on a source before a round writes it is read again: 
   await gang.settle();
   await gang.run('A', `update orders set note = 'two' where id = 1`);
   gang.at(async (point, { name }) => {
-    if (point === 'positions_moved' && name === 'B') await gang.run('B', 'truncate orders');
+    if (point === 'loaded' && name === 'B') await gang.run('B', 'truncate orders');
   });
   expect(await gang.round()).toMatchObject({ B: { kind: 'bad', error: { code: 'table_altered' } } });
   gang.at(passOn);

@@ -4,8 +4,9 @@
  */
 import { isReplicationError, ReplicationError } from '../../model/errors.ts';
 import { formatRelation } from '../../model/topology.ts';
-import type { Session } from '../../pg/session.ts';
-import { sql } from '../../pg/sql.ts';
+import { all, type Request, say } from '../../pg/request.ts';
+import type { Row, Session } from '../../pg/session.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
 import {
   deferrableCollisions,
   deleteGone,
@@ -14,11 +15,11 @@ import {
   needsReplacement,
   updateChanged,
 } from './apply.ts';
-import { byIndex } from './by-index.ts';
+import { anyWay, byIndex, onlyByIndex } from './by-index.ts';
 import type { LocalChanges } from './contest.ts';
 import type { Snapshot } from './position.ts';
 import type { StagePlan } from './stage.ts';
-import { suppressed, written } from './verify.ts';
+import { checksOf } from './verify.ts';
 
 /** What a round has written to one table. */
 export interface AppliedRows {
@@ -38,20 +39,74 @@ export interface ApplyContext {
   readonly local: LocalChanges | null;
 }
 
+/** From so many staged rows on the best plan depends on what the tables hold, and is worth a message of its own. */
+const manyMin = 10_000;
+
 /**
- * Applies what is staged and not lost.
- * @throws ReplicationError `unique_conflict`, `row_refused`, `row_refused_by_trigger`, `given_way` and what else the server says
+ * Applies what is staged and not lost, of all tables of a round.
+ * @param last what is to be asked after all rows are written
+ * @throws ReplicationError `unique_conflict`, `row_refused`, `row_refused_by_trigger`, `given_way`, what `last` throws, and what else the server says
  */
-export const applyStage = async (context: ApplyContext): Promise<AppliedRows> => {
-  const { plan, hasWriters } = context;
-  const applied = needsReplacement(plan) ? await replace(context) : await update(context);
-  await checkDeferrable(context);
-  if (hasWriters) await checkWritten(context);
-  else if (plan.table.firesInReplicaRole) await checkSuppressed(context);
+export const applyStages = async (
+  session: Session,
+  contexts: readonly ApplyContext[],
+  last: Request<void>,
+): Promise<AppliedRows[]> => {
+  if (areFew(contexts)) {
+    try {
+      return await applyTogether(session, contexts, last);
+    } catch (error) {
+      if (!isReplicationError(error, 'unique_conflict')) throw error;
+      await session.script(rollback);
+    }
+  }
+  const applied: AppliedRows[] = [];
+  for (const context of contexts) applied.push(await applyStage(context));
+  await session.ask(last);
   return applied;
 };
 
+const areFew = (contexts: readonly ApplyContext[]): boolean =>
+  sumOf(contexts.map(({ stagedRowCount }) => stagedRowCount)) < manyMin &&
+  !contexts.some(({ plan }) => needsReplacement(plan));
+
 const savepoint = sql`savepoint before_apply`;
+const rollback = sql`rollback to savepoint before_apply`;
+
+/** All in one message, planned once for the session: rows are found by the index, which never costs more than the rows are. */
+const applyTogether = async (
+  session: Session,
+  contexts: readonly ApplyContext[],
+  last: Request<void>,
+): Promise<AppliedRows[]> => {
+  const [, applied, verdicts] = await session.ask(
+    say(savepoint, onlyByIndex),
+    all<AppliedRows[]>(contexts.map(changesOf)),
+    all<Verdict[]>(contexts.map(verdictOf)),
+    say(anyWay),
+    last,
+  );
+  for (const [index, verdict] of verdicts.entries()) await conclude(contexts[index] as ApplyContext, verdict);
+  return applied;
+};
+
+const changesOf = ({ plan, hasWriters }: ApplyContext): Request<AppliedRows> => ({
+  statements: [deleteGone(plan), ...updateChanged(plan), insertMissing(plan, hasWriters)].map((statement) =>
+    statement.planned(),
+  ),
+  read: (answers) => {
+    const [deleted = 0, ...others] = answers.map(({ count }) => count);
+    return { deleted, updated: sumOf(others.slice(0, -1)), inserted: others.at(-1) ?? 0 };
+  },
+});
+
+/** One table by itself. */
+const applyStage = async (context: ApplyContext): Promise<AppliedRows> => {
+  const applied = needsReplacement(context.plan) ? await replace(context) : await update(context);
+  const [verdict] = await context.session.ask(verdictOf(context));
+  await conclude(context, verdict);
+  return applied;
+};
 
 /** Values that change places between rows collide on the way; then the rows are taken out and put back. */
 const update = async (context: ApplyContext): Promise<AppliedRows> => {
@@ -60,20 +115,14 @@ const update = async (context: ApplyContext): Promise<AppliedRows> => {
     return stagedRowCount < manyMin ? await updateFew(context) : await updateMany(context);
   } catch (error) {
     if (!isReplicationError(error, 'unique_conflict')) throw error;
-    await session.script(sql`rollback to savepoint before_apply`);
+    await session.script(rollback);
     return replace(context);
   }
 };
 
-/** From so many staged rows on the best plan depends on what the tables hold, and is worth a message of its own. */
-const manyMin = 10_000;
-
-/** In one message, planned once for the session: rows are found by the index, which never costs more than the rows are. */
-const updateFew = async ({ session, plan, hasWriters }: ApplyContext): Promise<AppliedRows> => {
-  const changes = [deleteGone(plan), ...updateChanged(plan), insertMissing(plan, hasWriters)];
-  const counts = await session.counts(savepoint, ...byIndex(...changes.map((change) => change.planned())));
-  const [deleted = 0, ...others] = counts.slice(2, -1);
-  return { deleted, updated: sumOf(others.slice(0, -1)), inserted: others.at(-1) ?? 0 };
+const updateFew = async (context: ApplyContext): Promise<AppliedRows> => {
+  const [, applied] = await context.session.ask(say(savepoint, onlyByIndex), changesOf(context), say(anyWay));
+  return applied;
 };
 
 /** Where all rows that were staged have been found, none is missing, and none is looked for. */
@@ -103,40 +152,57 @@ const replace = async ({ session, plan }: ApplyContext): Promise<AppliedRows> =>
   };
 };
 
-const checkDeferrable = async ({ session, plan }: ApplyContext): Promise<void> => {
-  const checks = deferrableCollisions(plan);
-  if (checks.length === 0) return;
-  const collision = (await session.script(...checks)).flat()[0];
-  if (collision === undefined) return;
-  throw failure(
-    'unique_conflict',
-    { session, plan },
-    (table) => `rows of ${table} collide on the deferrable constraint ${collision['constraint']}`,
-  );
-};
+/** What others have had to do with the rows that were written. */
+interface Verdict {
+  /** The deferrable constraint on which rows collide; null: none. */
+  readonly collision: string | null;
+  /** A staged row did not get in, for which a row with another key may be the reason; null: all did. */
+  readonly notInserted: { readonly collides: boolean } | null;
+  readonly isRefused: boolean;
+  readonly isOvertaken: boolean;
+}
 
-const checkSuppressed = async ({ session, plan }: ApplyContext): Promise<void> => {
-  const [rows = []] = await session.script(suppressed(plan));
-  if (rows.length > 0) throw refusedByTrigger({ session, plan });
+const verdictOf = ({ plan, hasWriters, since, local }: ApplyContext): Request<Verdict> => {
+  const collisions = deferrableCollisions(plan);
+  const checks = checksOf(plan, { hasWriters, since, local });
+  const statements = [...collisions, checks.notInserted, checks.suppressed, checks.overtaken];
+  return {
+    statements: statements.filter((statement) => statement !== null),
+    read: (answers) => {
+      const rows = answers.map((answer) => answer.rows);
+      const collided = rows.splice(0, collisions.length).flat();
+      const rowsOf = (check: Sql | null): readonly Row[] => (check === null ? [] : (rows.shift() ?? []));
+      const [missing] = rowsOf(checks.notInserted);
+      return {
+        collision: collided[0]?.['constraint'] ?? null,
+        notInserted: missing === undefined ? null : { collides: missing['collides'] === 't' },
+        isRefused: rowsOf(checks.suppressed).length > 0,
+        isOvertaken: rowsOf(checks.overtaken).length > 0,
+      };
+    },
+  };
 };
 
 /** An application that wrote the same rows comes first: then nothing can be said about a trigger. */
-const checkWritten = async ({ session, plan, since, local }: ApplyContext): Promise<void> => {
-  const checks = written(plan, since, local);
-  const [notInserted = [], refused = [], overtaken = []] = await session.script(
-    checks.notInserted,
-    checks.suppressed,
-    checks.overtaken,
-  );
-  const [missing] = notInserted;
+const conclude = async (context: ApplyContext, verdict: Verdict): Promise<void> => {
+  const { session, plan } = context;
+  const { collision, notInserted, isRefused, isOvertaken } = verdict;
+  if (collision !== null) throw collided(context, collision);
   const [, late = 0] =
-    missing?.['collides'] === 't' ? await session.counts(...byIndex(insertMissing(plan, false))) : [];
-  if (overtaken.length > 0 || late > 0) throw givenWay({ session, plan });
-  if (refused.length > 0) throw refusedByTrigger({ session, plan });
-  if (missing !== undefined && !plan.table.firesInReplicaRole) throw givenWay({ session, plan });
+    notInserted?.collides === true ? await session.counts(...byIndex(insertMissing(plan, false))) : [];
+  if (isOvertaken || late > 0) throw givenWay(context);
+  if (isRefused) throw refusedByTrigger(context);
+  if (notInserted !== null && !plan.table.firesInReplicaRole) throw givenWay(context);
 };
 
 type Place = Pick<ApplyContext, 'session' | 'plan'>;
+
+const collided = (place: Place, constraint: string): ReplicationError =>
+  failure(
+    'unique_conflict',
+    place,
+    (table) => `rows of ${table} collide on the deferrable constraint ${constraint}`,
+  );
 
 const refusedByTrigger = (place: Place): ReplicationError =>
   failure(

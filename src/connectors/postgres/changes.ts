@@ -3,9 +3,11 @@
  * them, and whether the table was truncated.
  */
 import type { DatabaseId, RelationId, SyncId } from '../../model/topology.ts';
+import type { Request } from '../../pg/request.ts';
 import type { Row } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { type BaseVersion, decodeBase } from './base-version.ts';
+import { anyWay, onlyByIndex } from './by-index.ts';
 import { segmentTables, truncationShape } from './delta.ts';
 import { isBrought, isOwnChange, isPassed, type Passing } from './entries.ts';
 import { isBeyond, type Snapshot } from './position.ts';
@@ -40,8 +42,26 @@ export interface TableChanges {
   readonly newestAtMicros: bigint | null;
 }
 
+/** Which of the tables have changes in the window. */
+export const changesIn = (
+  schema: string,
+  tables: readonly SourceTable[],
+  window: Window,
+): Request<ReadonlyMap<RelationId, TableChanges>> => ({
+  statements: [
+    onlyByIndex,
+    selectTruncations(schema, tables, window).planned(),
+    // The planner, which does not know how many deltas there are, would sort them to count them by table.
+    sql`set local enable_sort = off`,
+    selectCounts(schema, tables, window).planned(),
+    sql`set local enable_sort to default`,
+    anyWay,
+  ],
+  read: ([, truncations, , counts]) => decodeChanges(counts?.rows ?? [], truncations?.rows ?? []),
+});
+
 /** One row for each table with deltas in the window. */
-export const selectCounts = (schema: string, tables: readonly SourceTable[], window: Window): Sql => {
+const selectCounts = (schema: string, tables: readonly SourceTable[], window: Window): Sql => {
   const shapes = [...new Set(tables.map(({ shape }) => shape))];
   const rows = shapes
     .flatMap((shape) => segmentTables(schema, shape))
@@ -56,7 +76,7 @@ export const selectCounts = (schema: string, tables: readonly SourceTable[], win
 };
 
 /** The newest truncation of each table that was truncated in the window. */
-export const selectTruncations = (schema: string, tables: readonly SourceTable[], window: Window): Sql => {
+const selectTruncations = (schema: string, tables: readonly SourceTable[], window: Window): Sql => {
   const rows = segmentTables(schema, truncationShape).map((segment) => entriesOf(segment, tables, window));
   return sql`
     select distinct on (tbl) tbl, (relay).sync = ${window.sync}::uuid as is_brought, (relay).origin,
@@ -93,7 +113,7 @@ const entriesOf = (segment: Sql, tables: readonly SourceTable[], window: Window)
        and (${isOwnChange(sync)} or ${isBrought(sync)})`;
 };
 
-export const decodeChanges = (
+const decodeChanges = (
   counts: readonly Row[],
   truncations: readonly Row[],
 ): Map<RelationId, TableChanges> => {

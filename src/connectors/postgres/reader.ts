@@ -6,6 +6,7 @@
  *   snapshot (engine rule §3), and the source cannot lose what it showed (§1).
  */
 import type { Readable } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import { ReplicationError } from '../../model/errors.ts';
 import {
   type DatabaseId,
@@ -14,18 +15,12 @@ import {
   type RelationName,
   type SyncId,
 } from '../../model/topology.ts';
+import { type Request, say } from '../../pg/request.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { decodeFloors, selectFloors } from './consumer.ts';
 import { type BaseVersion, copyVersion, knowersOfBase, pathFrom } from './base-version.ts';
-import {
-  decodeChanges,
-  selectCounts,
-  selectTruncations,
-  type SourceTable,
-  type TableChanges,
-  type Window,
-} from './changes.ts';
+import { changesIn, type SourceTable, type TableChanges, type Window } from './changes.ts';
 import { changedKeys, type EntryScope, heldVersions } from './entries.ts';
 import { decodeDefinitions, selectDefinitions } from './fingerprint.ts';
 import { anyWay, onlyByIndex } from './by-index.ts';
@@ -47,6 +42,14 @@ export interface Opening {
   readonly floors: ReadonlyMap<DatabaseId, readonly Snapshot[]>;
 }
 
+type Changes = ReadonlyMap<RelationId, TableChanges>;
+
+/** Where to look for changes. */
+export interface Look {
+  readonly tables: readonly SourceTable[];
+  readonly window: Window;
+}
+
 /** What one database gets of one table. */
 export interface RowRequest {
   readonly scope: EntryScope;
@@ -60,6 +63,7 @@ export class PostgresReader {
   readonly #session: Session;
   readonly #schema: string;
   #turn: Promise<unknown> = Promise.resolve();
+  #foreseen: { readonly look: Look; readonly changes: Changes } | null = null;
 
   constructor(session: Session, schema: string) {
     this.#session = session;
@@ -71,38 +75,29 @@ export class PostgresReader {
     return this.#session.label;
   }
 
-  async begin(sync: SyncId): Promise<Opening> {
+  /**
+   * Takes the snapshot.
+   * @param look what will be asked for, as far as can be foreseen: it comes with the same message
+   */
+  async begin(sync: SyncId, look: Look | null = null): Promise<Opening> {
     await prepareLocking(this.#session);
-    const [, , snapshot, positions, floors, identity] = await this.#session.script(
-      sql`begin isolation level repeatable read read only`,
-      onlyByIndex,
-      sql`select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
-      selectPositions(this.#schema, sync).planned(),
-      selectFloors(this.#schema, sync).planned(),
-      sql`select incarnation from ${sql.id(this.#schema, 'identity')}`,
+    const [, opening, foreseen] = await this.#session.ask(
+      say(sql`begin isolation level repeatable read read only`, onlyByIndex),
+      openingOf(this.#schema, sync),
+      look === null ? nothingYet : changesIn(this.#schema, look.tables, look.window),
     );
-    const [taken] = snapshot ?? [];
-    return {
-      snapshot: taken?.['snapshot'] ?? '',
-      lsn: taken?.['lsn'] ?? '',
-      positions: (positions ?? []).map(decodePosition),
-      floors: decodeFloors(floors ?? []),
-      incarnation: BigInt(identity?.[0]?.['incarnation'] ?? 0),
-    };
+    this.#foreseen = look === null || foreseen === null ? null : { look, changes: foreseen };
+    return opening;
   }
 
   /** Which of the tables have changes in the window. */
-  async changes(tables: readonly SourceTable[], window: Window): Promise<Map<RelationId, TableChanges>> {
+  async changes(tables: readonly SourceTable[], window: Window): Promise<Changes> {
     if (tables.length === 0) return new Map();
-    const [truncations, , counts] = await this.#session.script(
-      selectTruncations(this.#schema, tables, window).planned(),
-      // The planner, which does not know how many deltas there are, would sort them to count them by table.
-      sql`set local enable_sort = off`,
-      selectCounts(this.#schema, tables, window).planned(),
-      sql`set local enable_sort to default`,
-      anyWay,
-    );
-    return decodeChanges(counts ?? [], truncations ?? []);
+    const { look, changes } = this.#foreseen ?? {};
+    if (changes !== undefined && look?.tables === tables && isDeepStrictEqual(look.window, window))
+      return changes;
+    const [found] = await this.#session.ask(changesIn(this.#schema, tables, window));
+    return found;
   }
 
   /** One at a time, for a session does one thing at a time, and several databases may be filled from here at once. */
@@ -131,21 +126,21 @@ export class PostgresReader {
    * @throws ReplicationError `table_altered`
    */
   async finish(tablesRead: readonly Table[], lsn: string): Promise<void> {
-    const oids = tablesRead.map(({ oid }) => oid);
-    const [, seen, rewritten, flushed] = await this.#session.script(
+    const flushed = sql`select pg_catalog.pg_current_wal_flush_lsn() >= ${lsn}::pg_lsn as flushed`.planned();
+    const [, seen, moved, flush] = await this.#session.script(
       onlyByIndex,
       selectDefinitions(tablesRead).planned(),
-      selectRewritten(oids).planned(),
-      sql`select pg_catalog.pg_current_wal_flush_lsn() >= ${lsn}::pg_lsn as flushed`,
+      selectRewritten(tablesRead).planned(),
+      flushed,
       sql`commit`,
     );
     const definitions = decodeDefinitions(seen ?? []);
     const altered = tablesRead.find(
       ({ oid, fingerprint }) =>
-        definitions.get(oid) !== fingerprint || rewritten?.some((row) => row['oid'] === oid),
+        definitions.get(oid) !== fingerprint || moved?.some((row) => row['oid'] === oid),
     );
     if (altered !== undefined) throw tableAltered(altered);
-    if (flushed?.[0]?.['flushed'] !== 't') await this.#flush();
+    if (flush?.[0]?.['flushed'] !== 't') await this.#flush();
   }
 
   async abandon(): Promise<void> {
@@ -228,14 +223,38 @@ const rowColumns = (plan: StagePlan): Sql =>
     '',
   );
 
-/** A table, or a partition of it, whose file is another now than in the snapshot: TRUNCATE and most ALTER TABLE do that. */
-const selectRewritten = (oids: readonly string[]): Sql => sql`
+const nothingYet: Request<Changes | null> = { statements: [anyWay], read: () => null };
+
+const openingOf = (schema: string, sync: SyncId): Request<Opening> => ({
+  statements: [
+    sql`select pg_catalog.pg_current_snapshot()::text as snapshot, pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
+    selectPositions(schema, sync).planned(),
+    selectFloors(schema, sync).planned(),
+    sql`select incarnation from ${sql.id(schema, 'identity')}`.planned(),
+  ],
+  read: ([snapshot, positions, floors, identity]) => ({
+    snapshot: snapshot?.rows[0]?.['snapshot'] ?? '',
+    lsn: snapshot?.rows[0]?.['lsn'] ?? '',
+    positions: (positions?.rows ?? []).map(decodePosition),
+    floors: decodeFloors(floors?.rows ?? []),
+    incarnation: BigInt(identity?.rows[0]?.['incarnation'] ?? 0),
+  }),
+});
+
+/** The tables whose file, or that of a partition, is another now than in the snapshot: TRUNCATE and most ALTER TABLE do that. */
+const selectRewritten = (tables: readonly Table[]): Sql => {
+  const oidsOf = (some: readonly Table[]): Sql => sql`unnest(${some.map(({ oid }) => oid)}::oid[])`;
+  const partitioned = tables.filter(({ kind }) => kind === 'partitioned');
+  const parts =
+    partitioned.length === 0
+      ? sql.empty
+      : sql`union all select root, tree.relid from ${oidsOf(partitioned)} root, pg_catalog.pg_partition_tree(root) tree`;
+  return sql`
   select distinct part.root as oid
-    from (select root, root as relid from unnest(${oids}::oid[]) root
-          union
-          select root, tree.relid from unnest(${oids}::oid[]) root, pg_catalog.pg_partition_tree(root) tree) part
+    from (select root, root as relid from ${oidsOf(tables)} root ${parts}) part
     join pg_catalog.pg_class c on c.oid = part.relid
    where c.relfilenode <> coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)`;
+};
 
 export const tableAltered = ({ relation }: Table): ReplicationError =>
   new ReplicationError('table_altered', {

@@ -15,45 +15,50 @@ import type { Snapshot } from './position.ts';
 import { isApplied, type StagePlan } from './stage.ts';
 import { isThere, relationOf } from './table.ts';
 
+/** Null: there is nothing to look at. */
 interface Checks {
   /** A row if a staged row did not get in; `collides` when it is not its key that is taken. */
-  readonly notInserted: Sql;
+  readonly notInserted: Sql | null;
   /** A row if a staged row is not in force, and no statement of ours has written what is there. */
-  readonly suppressed: Sql;
+  readonly suppressed: Sql | null;
   /** A row if a key that we wrote was changed by an application after `since`. */
-  readonly overtaken: Sql;
+  readonly overtaken: Sql | null;
 }
 
-const noRow = sql`select where false`;
-
-export const written = (plan: StagePlan, since: Snapshot, local: LocalChanges | null): Checks => {
-  const table = relationOf(plan.table);
-  const isMissing = sql`not ${isThere(sql`t`)}`;
+export const checksOf = (
+  plan: StagePlan,
+  options: { readonly hasWriters: boolean; readonly since: Snapshot; readonly local: LocalChanges | null },
+): Checks => {
+  const { hasWriters, since, local } = options;
   return {
-    notInserted: sql`
-      select ${isMissing} as collides
-        from ${plan.stage} s left join ${table} t on ${sameRow(plan)}
-       where s.present and ${isApplied} and (${isMissing} or ${rowDiffers(plan)})
-       order by 1 desc
-       limit 1`,
-    suppressed: plan.table.firesInReplicaRole ? suppressed(plan) : noRow,
-    overtaken:
-      local === null
-        ? noRow
-        : sql`
-      select
-        from (${changedKeys({ ...local.scope, since })}) d
-        join ${plan.stage} s on ${sameKey(plan.key, sql`s`, sql`d`)}
-       where ${isApplied}
-       limit 1`,
+    notInserted: hasWriters ? notInserted(plan) : null,
+    suppressed: plan.table.firesInReplicaRole ? suppressed(plan) : null,
+    overtaken: hasWriters && local !== null ? overtaken(plan, since, local) : null,
   };
 };
+
+const notInserted = (plan: StagePlan): Sql => {
+  const isMissing = sql`not ${isThere(sql`t`)}`;
+  return sql`
+    select ${isMissing} as collides
+      from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
+     where s.present and ${isApplied} and (${isMissing} or ${rowDiffers(plan)})
+     order by 1 desc
+     limit 1`;
+};
+
+const overtaken = (plan: StagePlan, since: Snapshot, local: LocalChanges): Sql => sql`
+    select
+      from (${changedKeys({ ...local.scope, since })}) d
+      join ${plan.stage} s on ${sameKey(plan.key, sql`s`, sql`d`)}
+     where ${isApplied}
+     limit 1`;
 
 /**
  * A row that differs although it was written in this transaction, by a trigger's leave, is as the user wants it. What
  * the transaction wrote has its number or, under a savepoint, a later one.
  */
-export const suppressed = (plan: StagePlan): Sql => {
+const suppressed = (plan: StagePlan): Sql => {
   const exists = isThere(sql`t`);
   const isOurs = sql`pg_catalog.age(t.xmin) <= pg_catalog.age(pg_catalog.pg_current_xact_id()::pg_catalog.xid)`;
   return sql`

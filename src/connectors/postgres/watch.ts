@@ -1,8 +1,8 @@
 /**
  * Watches one source database for all its syncs, and tells which captured tables may have changed.
  *
- * - A wake-up is a hint, never a condition: whatever happens, the snapshot is looked at every quarter of a second. As
- *   long as it stays the same, nothing has ended, and there is nothing to read (engine rule §15).
+ * - A wake-up is a hint, never a condition: whatever happens, the snapshot is looked at every second, and every quarter of a
+ *   second where nobody can be woken. As long as it stays the same, nothing has ended, and there is nothing to read (engine rule §15).
  * - After a look that found something the next one follows in 5 ms, then 10, 20 …; when these find nothing either, the
  *   triggers are told to notify (armed), and one more look closes the race with those who read the word before.
  * - Two-phase commit forbids NOTIFY, so where it is possible the triggers are never armed (§14).
@@ -10,9 +10,10 @@
  * States: `idle` (made, or stopped) → `watching` ⇄ `unreachable` (waits, then connects again) → `idle`.
  */
 import { isReplicationError } from '../../model/errors.ts';
+import { isDeepStrictEqual } from 'node:util';
 import type { RelationId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
-import { sql } from '../../pg/sql.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Service } from '../../runtime/service.ts';
@@ -40,6 +41,8 @@ export type WatchState = 'idle' | 'watching' | 'unreachable';
 
 const connectAgainMs = { firstMs: 500, lastMs: 5_000 };
 const lookEveryMs = 250;
+/** Where the triggers notify, and nobody is in progress who may not know it yet. */
+const lookWhenArmedEveryMs = 1_000;
 const firstLookMs = 5;
 /** Looks this far apart that find nothing mean that the database is idle. */
 const idleAfterMs = 40;
@@ -117,7 +120,7 @@ class DatabaseWatch implements Watch {
       const isIdle = waitMs >= idleAfterMs;
       // Having armed, it looks again at once: a writer that read the word before is in that look, or in progress in it.
       const hasJustArmed = await looker.setArmed(isIdle);
-      if (!hasJustArmed) await this.#wait(isIdle && !looker.isAwaiting ? lookEveryMs : waitMs);
+      if (!hasJustArmed) await this.#wait(isIdle && !looker.isAwaiting ? looker.idleMs : waitMs);
     }
     await looker.setArmed(false);
   }
@@ -133,6 +136,30 @@ const reasonOf = (error: unknown): string => (isReplicationError(error) ? error.
 /** A version that a round has merely brought is no news: who lacks it was in that round too, or is looked at when it comes back. */
 const isNews = sql`(relay is null or (relay).is_verdict or (relay).cascades)`;
 
+/** So many changes in a segment are not counted further. */
+const tellApartMax = 10_000;
+
+const nothing = sql`select null::text as tbl, 0 as n where false`;
+
+/** How many changes each table has had, as `tbl` and `n`. */
+const changesSince = (schema: string, before: Snapshot, shapes: readonly number[]): Sql => {
+  const segments = shapes.flatMap((shape) => segmentTables(schema, shape));
+  if (segments.length === 0) return nothing;
+  const deltas = segments.map(
+    (segment) =>
+      sql`(select tbl from ${segment} where ${isBeyond(sql`xid`, before)} and ${isNews} limit ${sql.literal(tellApartMax)})`,
+  );
+  return sql`select tbl::text, count(*) as n from (${sql.join(deltas, ' union all ')}) d group by tbl`;
+};
+
+const changedTables = (counts: Readonly<Record<string, number>>): ReadonlySet<RelationId> | 'all' | null => {
+  const tables = Object.keys(counts);
+  if (tables.length === 0) return null;
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  // A segment was cut off: others may follow in it.
+  return total >= tellApartMax ? 'all' : new Set(tables.map((table) => Number(table) as RelationId));
+};
+
 /** What was seen of a database so far. */
 class Looker {
   readonly #session: Session;
@@ -140,6 +167,7 @@ class Looker {
   readonly #mayArm: boolean;
   #isArmed = false;
   #seen: Snapshot | null = null;
+  #shapes: readonly number[] = [];
 
   private constructor(session: Session, schema: string, mayArm: boolean) {
     this.#session = session;
@@ -163,41 +191,26 @@ class Looker {
     return this.#seen !== null && !this.#seen.endsWith(':');
   }
 
-  /** The tables that have changed since the last look; null for none. */
-  async look(): Promise<ReadonlySet<RelationId> | 'all' | null> {
-    const [[row] = []] = await this.#session.script(sql`
-      select pg_current_snapshot()::text as snapshot,
-             (select coalesce(json_agg(s.id), '[]') from ${sql.id(this.#schema, 'shape')} s) as shapes`);
-    const snapshot = row?.['snapshot'] as Snapshot;
-    const before = this.#seen;
-    this.#seen = snapshot;
-    if (before === null) return 'all';
-    if (before === snapshot) return null;
-    return this.#changesBetween(before, snapshot, JSON.parse(row?.['shapes'] as string) as number[]);
+  /** How long to wait for a wake-up, if there is one, in an idle database. */
+  get idleMs(): number {
+    return this.#isArmed ? lookWhenArmedEveryMs : lookEveryMs;
   }
 
-  /** What is committed after the snapshot, while this reads, is left to the next look, so that it is told once. */
-  async #changesBetween(
-    before: Snapshot,
-    now: Snapshot,
-    shapes: readonly number[],
-  ): Promise<ReadonlySet<RelationId> | 'all' | null> {
-    const tellApartMax = 10_000;
-    const segments = shapes.flatMap((shape) => segmentTables(this.#schema, shape));
-    const deltas = segments.map(
-      (segment) =>
-        sql`(select tbl from ${segment}
-              where ${isBeyond(sql`xid`, before)} and ${isNews} and pg_visible_in_snapshot(xid, ${now}::pg_snapshot)
-              limit ${sql.literal(tellApartMax)})`,
-    );
-    const [rows = []] = await this.#session.script(
+  /** The tables that have changed since the last look; null for none. What is committed while this reads is left to the next look. */
+  async look(): Promise<ReadonlySet<RelationId> | 'all' | null> {
+    const [before, shapes] = [this.#seen, this.#shapes];
+    const changes = before === null ? nothing : changesSince(this.#schema, before, shapes);
+    const [[row] = []] = await this.#session.script(
       sql`
-      select tbl, count(*) from (${sql.join(deltas, ' union all ')}) d group by tbl`.planned(),
+      select pg_current_snapshot()::text as snapshot, array_to_json(array(select id from ${sql.id(this.#schema, 'shape')} order by id)) as shapes,
+             (select json_object_agg(tbl, n) from (${changes}) c) as changes`.planned(),
     );
-    if (rows.length === 0) return null;
-    // A segment was cut off: others may follow in it.
-    if (rows.reduce((total, row) => total + Number(row['count']), 0) >= tellApartMax) return 'all';
-    return new Set(rows.map((row) => Number(row['tbl']) as RelationId));
+    this.#seen = row?.['snapshot'] ?? '';
+    this.#shapes = JSON.parse(row?.['shapes'] ?? '[]') as number[];
+    // What is noted in a shape that was made since the last look has not been looked at.
+    if (before === null || !isDeepStrictEqual(shapes, this.#shapes)) return 'all';
+    if (before === this.#seen) return null;
+    return changedTables(JSON.parse(row?.['changes'] ?? '{}') as Record<string, number>);
   }
 
   /** @returns true when this call has armed the triggers */

@@ -8,10 +8,11 @@
  */
 import { isReplicationError, ReplicationError } from '../../model/errors.ts';
 import { formatRelation, type RelationId, type SyncId } from '../../model/topology.ts';
+import { all, type Request, say } from '../../pg/request.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { lockRows, stageAbsentRows, type StagedVersion } from './apply.ts';
-import type { ApplyContext } from './apply-stage.ts';
+import { type ApplyContext, type AppliedRows, applyStages } from './apply-stage.ts';
 import { anyWay, onlyByIndex } from './by-index.ts';
 import { decodeShapes, selectShapes } from './captured.ts';
 import { type ContestedRow, contestedRows, decodeContested, type LocalChanges } from './contest.ts';
@@ -45,6 +46,16 @@ export interface WrittenTable {
 const idleInTransactionTimeoutMs = 60_000;
 const contestedPageSize = 2_000;
 
+const currentSegment = (schema: string): Request<SegmentNumber> => ({
+  statements: [sql`select last_value & 3 as segment from ${sql.id(schema, 'control')}`],
+  read: ([answer]) => segmentNumbers[Number(answer?.rows[0]?.['segment'])] ?? 0,
+});
+
+const currentSnapshot: Request<Snapshot> = {
+  statements: [sql`select pg_catalog.pg_current_snapshot()::text as snapshot`],
+  read: ([answer]) => answer?.rows[0]?.['snapshot'] ?? '',
+};
+
 export class PostgresWriter {
   readonly #session: Session;
   readonly #schema: string;
@@ -61,7 +72,7 @@ export class PostgresWriter {
     return this.#session;
   }
 
-  /** The delta segment that is current here. */
+  /** The delta segment that was current here when the rows were locked. */
   get segment(): SegmentNumber {
     return this.#segment;
   }
@@ -70,11 +81,7 @@ export class PostgresWriter {
   async begin(): Promise<void> {
     await prepareLocking(this.#session);
     if (!this.#session.memory.has('writer')) await this.#prepareSession();
-    const [, control] = await this.#session.script(
-      sql`begin isolation level read committed read write`,
-      sql`select last_value & 3 as segment from ${sql.id(this.#schema, 'control')}`,
-    );
-    this.#segment = segmentNumbers[Number(control?.[0]?.['segment'])] ?? 0;
+    this.#session.beginWithNext(sql`begin isolation level read committed read write`);
   }
 
   /** True when the table has no rows now. */
@@ -93,22 +100,39 @@ export class PostgresWriter {
   }
 
   /**
-   * Moves the positions: the fence. Waits for another worker at the same step.
+   * Moves the positions: the fence. Waits for another worker at the same step. Then locks the rows that will change, where
+   * applications could change them too.
+   * @returns from when on the rows are ours
    * @throws ReplicationError `fenced`
    */
-  async movePositions(sync: SyncId, moves: readonly PositionMove[]): Promise<void> {
+  async enter(sync: SyncId, moves: readonly PositionMove[], plans: readonly StagePlan[]): Promise<Snapshot> {
+    const locks = this.#hasWriters ? plans.flatMap(lockRows) : [];
     try {
-      const counts = await this.#session.counts(
-        sql`set local idle_in_transaction_session_timeout = ${sql.literal(idleInTransactionTimeoutMs)}`,
-        onlyByIndex,
-        ...moves.flatMap((move) => movePosition(this.#schema, sync, move)).map((one) => one.planned()),
-        anyWay,
+      const [, , , , segment, since] = await this.#session.ask(
+        say(
+          sql`set local idle_in_transaction_session_timeout = ${sql.literal(idleInTransactionTimeoutMs)}`,
+          onlyByIndex,
+        ),
+        all(moves.map((move) => this.#step(sync, move))),
+        say(anyWay),
+        say(...locks),
+        currentSegment(this.#schema),
+        currentSnapshot,
       );
-      const inserted = counts.slice(2, -1).filter((_, index) => index % 2 === 0);
-      if (inserted.some((count) => count !== 1)) throw this.#fenced();
+      this.#segment = segment;
+      return since;
     } catch (error) {
       throw isReplicationError(error, 'unique_conflict') ? this.#fenced(error) : error;
     }
+  }
+
+  #step(sync: SyncId, move: PositionMove): Request<void> {
+    return {
+      statements: movePosition(this.#schema, sync, move).map((statement) => statement.planned()),
+      read: ([inserted]) => {
+        if (inserted?.count !== 1) throw this.#fenced();
+      },
+    };
   }
 
   #fenced(cause?: ReplicationError): ReplicationError {
@@ -118,16 +142,6 @@ export class PostgresWriter {
       facts: { database: label },
       ...(cause === undefined ? {} : { cause }),
     });
-  }
-
-  /** Locks the rows that will change, where applications could change them too; says from when on they are ours. */
-  async lock(plans: readonly StagePlan[]): Promise<Snapshot> {
-    const locks = this.#hasWriters ? plans.flatMap(lockRows) : [];
-    const results = await this.#session.script(
-      ...locks,
-      sql`select pg_catalog.pg_current_snapshot()::text as snapshot`,
-    );
-    return results.at(-1)?.[0]?.['snapshot'] ?? '';
   }
 
   /** Places among the deltas of this database, for notes that are written later. */
@@ -163,11 +177,6 @@ export class PostgresWriter {
     return statements.length === 0 ? [] : this.#session.counts(...statements);
   }
 
-  /** What `applyStage` needs to know of this transaction. */
-  applyContext(what: Omit<ApplyContext, 'session' | 'hasWriters'>): ApplyContext {
-    return { ...what, session: this.#session, hasWriters: this.#hasWriters };
-  }
-
   /**
    * Brings the sequences forward to the values wanted; those that are there already stay. One that is interleaved here is
    * left alone, whatever the sync says: the daemon may not know yet that a command has interleaved it. The lock makes
@@ -197,31 +206,53 @@ export class PostgresWriter {
       .filter(({ own, goal }) => isFurther(goal, own));
   }
 
+  /** Writes what is staged of these tables, and makes sure of `unaltered`. */
+  apply(
+    stages: readonly Omit<ApplyContext, 'session' | 'hasWriters'>[],
+    unaltered: Request<void>,
+  ): Promise<AppliedRows[]> {
+    const [session, hasWriters] = [this.#session, this.#hasWriters];
+    return applyStages(
+      session,
+      stages.map((stage) => ({ ...stage, session, hasWriters })),
+      unaltered,
+    );
+  }
+
   /**
    * The tables and the types inside them are still what the rows were staged for, and captured as it was known when it was
-   * decided what to note; and none was emptied after its changes were read, for a truncation waits for no lock of rows. Last before the
-   * commit: from our first write on nobody makes a trigger or truncates.
+   * decided what to note; and none was emptied after its changes were read, for a truncation waits for no lock of rows. Asked after
+   * the rows are written: from our first write on nobody makes a trigger or truncates.
    * @param read of a database with changes of its own: the sync, and the snapshot in which they were read; else null
    * @throws ReplicationError `table_altered`
    */
-  async checkUnaltered(
+  unaltered(
     tables: readonly WrittenTable[],
     read: { readonly sync: SyncId; readonly snapshot: Snapshot } | null,
-  ): Promise<void> {
-    const [, found = [], captured = [], emptied = []] = await this.#session.script(
-      onlyByIndex,
-      selectDefinitions(tables.map(({ table }) => table)).planned(),
-      selectShapes(this.#schema).planned(),
-      ...(read === null ? [] : [selectLaterTruncations(this.#schema, read).planned()]),
-    );
-    const now = decodeDefinitions(found);
-    const shapes = decodeShapes(captured);
-    const truncated = new Set(emptied.map(({ tbl }) => Number(tbl)));
-    const altered = tables.find(
-      ({ id, table, shape }) =>
-        now.get(table.oid) !== table.fingerprint || (shapes.get(id) ?? null) !== shape || truncated.has(id),
-    );
-    if (altered !== undefined) throw tableAltered(altered.table);
+  ): Request<void> {
+    const truncations = read === null ? [] : [selectLaterTruncations(this.#schema, read).planned()];
+    return {
+      statements: [
+        onlyByIndex,
+        selectDefinitions(tables.map(({ table }) => table)).planned(),
+        selectShapes(this.#schema).planned(),
+        ...truncations,
+        anyWay,
+      ],
+      read: ([, definitions, captured, ...others]) => {
+        const now = decodeDefinitions(definitions?.rows ?? []);
+        const shapes = decodeShapes(captured?.rows ?? []);
+        const emptied = truncations.length === 0 ? [] : (others[0]?.rows ?? []);
+        const truncated = new Set(emptied.map(({ tbl }) => Number(tbl)));
+        const altered = tables.find(
+          ({ id, table, shape }) =>
+            now.get(table.oid) !== table.fingerprint ||
+            (shapes.get(id) ?? null) !== shape ||
+            truncated.has(id),
+        );
+        if (altered !== undefined) throw tableAltered(altered.table);
+      },
+    };
   }
 
   async commit(): Promise<void> {

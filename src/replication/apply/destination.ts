@@ -1,7 +1,7 @@
 /** A written database in a round: filled stage by stage while the sources are open, then applied in one go. */
 import assert from 'node:assert/strict';
 import type { Readable } from 'node:stream';
-import { type AppliedRows, applyStage } from '../../connectors/postgres/apply-stage.ts';
+import type { AppliedRows } from '../../connectors/postgres/apply-stage.ts';
 import type { StagedVersion } from '../../connectors/postgres/apply.ts';
 import {
   type BaseVersion,
@@ -52,7 +52,6 @@ export const loadRound = async ({ context, delivery, loan }: LoadOptions): Promi
   });
   try {
     await writer.begin();
-    await context.reached('writer_begun', database);
     const staged: StagedTable[] = [];
     let filledRowCount = 0;
     let bytes = 0;
@@ -155,50 +154,63 @@ interface ApplyOptions {
   readonly delivery: Delivery;
   readonly destination: Destination;
   readonly sequences: readonly SequenceValue[];
+  /** Fails when what was read cannot be relied on: then nothing may be committed. */
+  readonly sourcesFinished: Promise<unknown>;
 }
 
 /** Applies what was staged and commits. The connection is given up after a failure: its state is not known. */
 export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> => {
-  const { context, delivery, destination, sequences } = options;
+  const { context, delivery, destination, sequences, sourcesFinished } = options;
   const { writer, loan, staged, filledRowCount } = destination;
   const { database } = delivery.member;
   try {
     const moves = movesOf(delivery);
     assert(moves.length > 0, 'nothing keeps a second worker from writing the same');
     assertMayWrite(context, database);
-    await writer.movePositions(context.sync.id, moves);
-    await context.reached('positions_moved', database);
-    const since = await writer.lock(staged.map(({ table }) => table.plan));
+    const since = await writer.enter(
+      context.sync.id,
+      moves,
+      staged.map(({ table }) => table.plan),
+    );
     await context.reached('rows_locked', database);
-    let total: AppliedCounts = { inserted: filledRowCount, updated: 0, deleted: 0, conflicts: 0 };
-    for (const { table, rowCount } of staged) {
-      const conflicts = await settleTable({ context, delivery, writer, table, since });
+    let conflicts = 0;
+    for (const { table } of staged) {
+      conflicts += await settleTable({ context, delivery, writer, table, since });
       await context.reached('decided', database);
-      const { plan, local } = table;
-      const applied = await applyStage(writer.applyContext({ plan, stagedRowCount: rowCount, since, local }));
-      total = {
-        inserted: total.inserted + applied.inserted,
-        updated: total.updated + applied.updated,
-        deleted: total.deleted + applied.deleted,
-        conflicts: total.conflicts + conflicts,
-      };
     }
+    const applied = await writer.apply(
+      staged.map(({ table: { plan, local }, rowCount }) => ({
+        plan,
+        local,
+        stagedRowCount: rowCount,
+        since,
+      })),
+      writer.unaltered(
+        delivery.tables.map(({ written }) => written),
+        delivery.ownRead === null ? null : { sync: context.sync.id, snapshot: delivery.ownRead },
+      ),
+    );
     await context.reached('rows_applied', database);
     await writer.advanceSequences(sequences);
-    await writer.checkUnaltered(
-      delivery.tables.map(({ written }) => written),
-      delivery.ownRead === null ? null : { sync: context.sync.id, snapshot: delivery.ownRead },
-    );
+    await sourcesFinished;
     await context.reached('committing', database);
     assertMayWrite(context, database);
     await writer.commit();
     await context.reached('committed', database);
-    return total;
+    return {
+      inserted: filledRowCount + sumOf(applied, 'inserted'),
+      updated: sumOf(applied, 'updated'),
+      deleted: sumOf(applied, 'deleted'),
+      conflicts,
+    };
   } catch (error) {
     loan.discard();
     throw error;
   }
 };
+
+const sumOf = (applied: readonly AppliedRows[], what: keyof AppliedRows): number =>
+  applied.reduce((sum, rows) => sum + rows[what], 0);
 
 /** A process that stood still, and goes on, comes by here before it can notice anything else. */
 const assertMayWrite = ({ mayWrite, sync }: RoundContext, { name }: Database): void => {

@@ -4,7 +4,7 @@
  */
 import type { LocalChanges } from '../../connectors/postgres/contest.ts';
 import { type BaseVersion, copyVersion } from '../../connectors/postgres/base-version.ts';
-import type { SourceTable, TableChanges, Window } from '../../connectors/postgres/changes.ts';
+import type { TableChanges, Window } from '../../connectors/postgres/changes.ts';
 import type { EntryScope } from '../../connectors/postgres/entries.ts';
 import type { Noting } from '../../connectors/postgres/notes.ts';
 import type { Position, PositionMove, Snapshot } from '../../connectors/postgres/position.ts';
@@ -177,7 +177,7 @@ const copySource = ({ sync }: PlanOptions, read: readonly SourceChanges[]): Sour
 
 const readChanges = async (options: PlanOptions, source: OpenSource): Promise<SourceChanges> => {
   const window = windowOf(options, source);
-  return { source, window, changes: await source.reader.changes(sourceTables(source), window) };
+  return { source, window, changes: await source.reader.changes(source.tables, window) };
 };
 
 /**
@@ -197,6 +197,27 @@ const windowOf = (options: PlanOptions, source: OpenSource): Window => {
     known: { position: snapshot, passing: passingOf(sync, sources, [own]) },
     // A source compares what comes back to it with what it holds; a target would just take it.
     exceptBy: member.role === 'source' ? null : member.database.id,
+  };
+};
+
+/**
+ * The window in which a target will read the only source of its sync, if its position is still this one. With more sources it
+ * depends on what they know of each other by then.
+ */
+export const foreseenWindow = (
+  { sync, member }: { readonly sync: SyncDefinition; readonly member: Member },
+  positions: readonly Position[],
+): Window | null => {
+  const [source, ...others] = sourcesOf(sync);
+  const position = positions.find((candidate) => candidate.source === source?.database.id);
+  if (source === undefined || others.length > 0 || position === undefined) return null;
+  const passing = passingOf(sync, [source], [knowledgeOf(positions)]);
+  return {
+    sync: sync.id,
+    since: position.snapshot,
+    passing,
+    known: { position: position.snapshot, passing },
+    exceptBy: member.database.id,
   };
 };
 
@@ -224,13 +245,8 @@ const readOwnChanges = async (options: PlanOptions): Promise<OwnChanges | null> 
   const since = unknownSince(source, readers);
   const passing = passingOf(sync, sources, readers);
   const window = { sync: sync.id, since, passing, known: { position: since, passing }, exceptBy: null };
-  return { source, window, changes: await source.reader.changes(sourceTables(source), window) };
+  return { source, window, changes: await source.reader.changes(source.tables, window) };
 };
-
-const sourceTables = ({ catalog }: OpenSource): SourceTable[] =>
-  [...catalog.tables.values()].flatMap(({ id, table, shape }) =>
-    shape === null ? [] : [{ id, table, shape }],
-  );
 
 const planTable = (input: {
   readonly options: PlanOptions;

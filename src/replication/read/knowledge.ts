@@ -6,7 +6,12 @@
  */
 import type { Knowledge, Passing, Peer } from '../../connectors/postgres/entries.ts';
 import { earliest, latest, type Position, type Snapshot } from '../../connectors/postgres/position.ts';
-import { type DatabaseId, sources as sourcesOf, type SyncDefinition } from '../../model/topology.ts';
+import {
+  type Database,
+  type DatabaseId,
+  sources as sourcesOf,
+  type SyncDefinition,
+} from '../../model/topology.ts';
 import type { OpenSource } from './source.ts';
 
 export const knowledgeOf = (positions: readonly Position[]): Knowledge =>
@@ -25,7 +30,7 @@ export const unknownSince = ({ database, opening }: OpenSource, readers: readonl
 /** What goes on of the versions that the sync has brought to a source. */
 export const passingOf = (
   sync: SyncDefinition,
-  sources: readonly OpenSource[],
+  sources: readonly { readonly database: Database }[],
   readers: readonly Knowledge[],
 ): Passing => {
   const present = sources.map(({ database }) => database.id);

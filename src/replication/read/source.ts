@@ -1,4 +1,5 @@
 /** A source in a round: its reader, what it said at the beginning, and whether its positions still mean anything. */
+import type { SourceTable, Window } from '../../connectors/postgres/changes.ts';
 import { type Lineage, readLineage } from '../../connectors/postgres/lineage.ts';
 import type { Position } from '../../connectors/postgres/position.ts';
 import { judgePosition, whatStandbyIs } from '../../connectors/postgres/position-verdict.ts';
@@ -14,6 +15,8 @@ export interface OpenSource {
   readonly opening: Opening;
   readonly lineage: Lineage;
   readonly catalog: Catalog;
+  /** What is captured of the sync. */
+  readonly tables: readonly SourceTable[];
 }
 
 export const openSource = async (options: {
@@ -22,15 +25,21 @@ export const openSource = async (options: {
   readonly sync: SyncDefinition;
   readonly database: Database;
   readonly catalog: Catalog;
+  /** Where changes will be looked for, as far as can be foreseen. */
+  readonly window: Window | null;
 }): Promise<OpenSource> => {
-  const { session, schema, sync, database, catalog } = options;
+  const { session, schema, sync, database, catalog, window } = options;
+  const tables = sourceTables(catalog);
   const lineage = await lineageOf(session, schema);
   if (lineage.isInRecovery) throw standby(database);
   const reader = new PostgresReader(session, schema);
-  const opening = await reader.begin(sync.id);
+  const opening = await reader.begin(sync.id, window === null ? null : { tables, window });
   const { incarnation, lsn } = opening;
-  return { database, reader, opening, lineage: { ...lineage, incarnation, lsn }, catalog };
+  return { database, reader, opening, lineage: { ...lineage, incarnation, lsn }, catalog, tables };
 };
+
+const sourceTables = ({ tables }: Catalog): SourceTable[] =>
+  [...tables.values()].flatMap(({ id, table, shape }) => (shape === null ? [] : [{ id, table, shape }]));
 
 const standby = ({ name }: Database): ReplicationError =>
   new ReplicationError('server_unsupported', {
