@@ -29,6 +29,7 @@ import type { LaneReport } from './lane-report.ts';
 import { Pacer, type RoundResult } from './pacer.ts';
 import { afterBugMs, decideNext, gravest } from './retry.ts';
 import type { RoundGate } from './round-gate.ts';
+import { restAfter } from './schedule.ts';
 
 export interface LaneOptions {
   readonly plan: LanePlan;
@@ -137,7 +138,7 @@ export class Lane {
   }
 
   async #attempt(isKicked: boolean): Promise<RoundResult> {
-    const { databases, report, definition } = this.#options;
+    const { databases, report, definition, clock } = this.#options;
     if (isKicked) await this.#lookAtMissing();
     const presence = presenceOf(this.plan, (database) => databases.isUp(database));
     if (presence.kind === 'missing') return this.#waitFor(presence.member);
@@ -146,10 +147,13 @@ export class Lane {
       report.absent(member, databases.problemOf(member.database.id)?.error ?? null);
     }
     const sync = definition();
+    const startedAt = clock.elapsed();
     const outcome = await this.#round(sync, sources, written).catch((error: unknown) =>
       allBad(written, error),
     );
-    return this.#conclude(sync, outcome, new Set(idsOf([...sources, ...written])));
+    const result = await this.#conclude(sync, outcome, new Set(idsOf([...sources, ...written])));
+    if (result === null) this.#rest(outcome, clock.elapsed() - startedAt);
+    return result;
   }
 
   async #lookAtMissing(): Promise<void> {
@@ -213,9 +217,15 @@ export class Lane {
     this.#failureCount = 0;
     this.#soon.reset();
     this.#later.reset();
-    this.#pacer.block({ kind: 'none' });
     if ([...outcome.values()].some(({ kind }) => kind === 'good')) this.wake();
     return null;
+  }
+
+  #rest(outcome: RoundOutcome, tookMs: number): void {
+    const restMs = restAfter({ rowCount: rowsIn(outcome), tookMs });
+    this.#pacer.block(
+      restMs === 0 ? { kind: 'none' } : { kind: 'rest', until: this.#options.clock.elapsed() + restMs },
+    );
   }
 
   async #fail(errors: readonly unknown[], present: ReadonlySet<DatabaseId>): Promise<RoundResult> {
@@ -288,6 +298,13 @@ export class Lane {
 }
 
 const idsOf = (members: readonly Member[]): DatabaseId[] => members.map(({ database }) => database.id);
+
+const rowsIn = (outcome: RoundOutcome): number =>
+  [...outcome.values()].reduce((sum, one) => {
+    if (one.kind !== 'good') return sum;
+    const { inserted, updated, deleted } = one.applied;
+    return sum + inserted + updated + deleted;
+  }, 0);
 
 const allBad = (written: readonly Member[], error: unknown): RoundOutcome =>
   new Map(idsOf(written).map((id): [DatabaseId, DatabaseOutcome] => [id, { kind: 'bad', error }]));

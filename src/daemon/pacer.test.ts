@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { systemClock } from '../runtime/clock.ts';
 import { Pacer } from './pacer.ts';
-import { nextRoundAt } from './schedule.ts';
+import { nextRoundAt, restAfter } from './schedule.ts';
 
 const never = new AbortController().signal;
 const quiet = { isWanted: false, isUrgent: false, block: { kind: 'none' } } as const;
@@ -22,6 +22,20 @@ test('while a database is away changes start nothing, and a hurry does', () => {
   const block = { kind: 'told' } as const;
   expect(nextRoundAt({ ...quiet, isWanted: true, block }, 100)).toBeNull();
   expect(nextRoundAt({ ...quiet, isUrgent: true, block }, 100)).toBe(100);
+});
+
+test('a lane that rests runs when it is wanted, and not before its rest is over', () => {
+  const block = { kind: 'rest', until: 150 } as const;
+  expect(nextRoundAt({ ...quiet, block }, 200)).toBeNull();
+  expect(nextRoundAt({ ...quiet, isWanted: true, block }, 100)).toBe(150);
+  expect(nextRoundAt({ ...quiet, isWanted: true, block }, 200)).toBe(200);
+  expect(nextRoundAt({ ...quiet, isUrgent: true, block }, 100)).toBe(100);
+});
+
+test('a lane rests under load, and goes on at once where single changes come', () => {
+  expect(restAfter({ rowCount: 1, tookMs: 8 })).toBe(0);
+  expect(restAfter({ rowCount: 40, tookMs: 8 })).toBe(24);
+  expect(restAfter({ rowCount: 300_000, tookMs: 3_000 })).toBe(50);
 });
 
 test('the first turn comes by itself', async () => {

@@ -3,6 +3,7 @@
  *
  * The block is
  * - none: runs when it is woken;
+ * - rest: runs when it is woken, but not before then;
  * - until: runs then, or when it is hurried;
  * - told: runs only when it is hurried.
  */
