@@ -79,6 +79,29 @@ describe('one source, one target', () => {
     expect(await gang.rows('B', 'orders')).toHaveLength(999);
   });
 
+  it('brings many changes straight into an empty target, and by way of a stage into one that has rows', async () => {
+    await using gang = await createGang({
+      roles: { A: 'source', B: 'target', C: 'target' },
+      schema: orders,
+      tables: ['orders'],
+    });
+    await gang.run('C', `insert into orders values (0, 'only here')`);
+    await gang.run(
+      'A',
+      `insert into orders select n, 'n' || n, n from generate_series(1, 12000) n;
+       update orders set note = 'changed' where id <= 500; delete from orders where id between 400 and 600;
+       update orders set id = -id where id = 700; insert into orders values (401, 'again')`,
+    );
+    expect(await gang.round('B')).toMatchObject({ B: { kind: 'good', applied: { inserted: 11_800 } } });
+    expect(await gang.round('C')).toMatchObject({ C: { kind: 'good', applied: { inserted: 11_800 } } });
+    const rows = await gang.rows('A', 'orders');
+    expect(await gang.rows('B', 'orders')).toEqual(rows);
+    expect((await gang.rows('C', 'orders')).filter((row) => row !== '(0,"only here",0.00)')).toEqual(rows);
+    const stages = async (name: string): Promise<number> =>
+      (await gang.on(name).query(sql`select from pg_class where relname like 'stage\\_%'`)).length;
+    expect([await stages('B'), await stages('C')]).toEqual([0, 1]);
+  });
+
   // Fails when equal rows are written again (npm run mutate).
   it('copies over a filled target by touching only what differs', async () => {
     await using gang = await createGang({

@@ -112,12 +112,9 @@ export class PostgresReader {
     return this.#session.copyOut(sql`copy (${selectRows(request)}) to stdout with (format binary)`);
   }
 
-  /** All rows in the table's own columns, for an empty table. */
-  wholeTable(source: Table, plan: StagePlan): Readable {
-    const columns = sql.join(plan.columns.map(({ read }) => read));
-    return this.#session.copyOut(
-      sql`copy (select ${columns} from ${relationOf(source)} t) to stdout with (format binary)`,
-    );
+  /** The rows that are there, in the table's own columns, for an empty table. */
+  bareRows(request: RowRequest): Readable {
+    return this.#session.copyOut(sql`copy (${selectBareRows(request)}) to stdout with (format binary)`);
   }
 
   /**
@@ -161,15 +158,26 @@ export class PostgresReader {
 const selectRows = (request: RowRequest): Sql =>
   request.base === null ? selectChangedRows(request) : selectWholeTable(request, request.base);
 
+const selectBareRows = ({ scope, source, plan, base }: RowRequest): Sql => {
+  const columns = sql.join(plan.columns.map(({ read }) => read));
+  if (base !== null) return sql`select ${columns} from ${relationOf(source)} t`;
+  return sql`
+    select ${columns}
+      from (${keysOf(scope, plan)}) d
+      join ${relationOf(source)} t on ${keyMatches(scope.key, sql`t`, sql`d`)}`;
+};
+
+const keysOf = (scope: EntryScope, plan: StagePlan): Sql =>
+  plan.hasVersions ? heldVersions(scope, 'sent') : changedKeys(scope);
+
 const selectChangedRows = ({ scope, source, plan }: RowRequest): Sql => {
   const key = scope.key;
-  const keys = plan.hasVersions ? heldVersions(scope, 'sent') : changedKeys(scope);
   const version = plan.hasVersions
     ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.path, d.is_open, d.knows,`
     : sql.empty;
   return sql`
     select ${version} ${sql.join(stagedKeys(key, plan).map(({ noted }) => noted))}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
-      from (${keys}) d
+      from (${keysOf(scope, plan)}) d
       left join ${relationOf(source)} t on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
 

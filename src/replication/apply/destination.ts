@@ -79,6 +79,9 @@ export const loadRound = async ({ context, delivery, loan }: LoadOptions): Promi
   }
 };
 
+/** For fewer changes it is not worth asking whether the table is empty. */
+const manyMin = 10_000;
+
 interface TableLoad {
   readonly writer: PostgresWriter;
   readonly delivery: Delivery;
@@ -87,7 +90,7 @@ interface TableLoad {
   readonly midway: () => Promise<void>;
 }
 
-/** The short way of a copy: straight into the table. Null where that way is not open, and nothing was done. */
+/** The short way, straight into an empty table. Null where that way is not open, and nothing was done. */
 const fillEmptyTable = async ({
   writer,
   delivery,
@@ -98,11 +101,13 @@ const fillEmptyTable = async ({
   const { plan, streams, noting } = table;
   const [only, ...others] = streams;
   const isOnlyWriter = delivery.member.role === 'target' && noting === null;
-  const isOpen = isOnlyWriter && others.length === 0 && plan.fitsTableDirectly;
-  if (only?.base !== copyVersion || !isOpen || !(await writer.isEmpty(plan))) return null;
-  const rows = (): Readable => only.source.reader.wholeTable(only.table, plan);
-  return only.source.reader.inTurn(() =>
-    fillTable(writer.session, plan, { rows, sender: only.source.reader.label, onBytes: report, midway }),
+  if (only === undefined || others.length > 0 || !isOnlyWriter || !plan.fitsTableDirectly) return null;
+  const isLarge = only.base !== null || only.changeCount >= manyMin;
+  if (!isLarge || !(await writer.isEmpty(plan))) return null;
+  const { source, scope, table: from, base } = only;
+  const rows = (): Readable => source.reader.bareRows({ scope, source: from, plan, base });
+  return source.reader.inTurn(() =>
+    fillTable(writer.session, plan, { rows, sender: source.reader.label, onBytes: report, midway }),
   );
 };
 

@@ -33,6 +33,8 @@ export interface RowStream {
   readonly scope: EntryScope;
   /** Null: the changed rows. Else the whole table, in this version. */
   readonly base: BaseVersion | null;
+  /** How many deltas there are of it. */
+  readonly changeCount: number;
 }
 
 export interface TableDelivery {
@@ -308,6 +310,7 @@ const planStream = (
     source: sender.source,
     table,
     base: sender === copied ? copyVersion : truncation,
+    changeCount: sender.changes.get(id)?.changeCount ?? 0,
     scope: scopeOf(options, id, sender),
   };
 };
