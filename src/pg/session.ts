@@ -9,7 +9,8 @@ import assert from 'node:assert/strict';
 import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import pg from 'pg';
-import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { CopyIn } from './copy-in.ts';
+import { CopyOut } from './copy-out.ts';
 import { connectFailureOf, failureOf, silenceOf, timeoutOf } from './failure.ts';
 import { PlanCache } from './plan-cache.ts';
 import { all, type Request } from './request.ts';
@@ -186,17 +187,24 @@ export class Session implements AsyncDisposable {
    */
   copyOut(statement: Sql): Readable {
     assert(this.#ahead === null, 'a transaction that is to begin with what is copied');
-    const stream = this.#client.query(copyTo(statement.inlined()));
+    const stream = this.#client.query(new CopyOut(statement.inlined()));
     stream.once('close', () => {
       if (!stream.readableEnded) this.destroy();
     });
     return stream;
   }
 
-  /** `copy … from stdin`; when it has finished, `rowCount` says how many rows the server took. */
+  /**
+   * `copy … from stdin`; when it has finished, `rowCount` says how many rows the server took. Whoever stops writing before the end, and not
+   * because the server has refused something, gives up the session with it: the server would wait for the rest.
+   */
   copyIn(statement: Sql): Writable & { readonly rowCount: number } {
     const statements = [...this.#takeAhead(), statement];
-    return this.#client.query(copyFrom(statements.map((one) => one.inlined()).join(';\n')));
+    const stream = new CopyIn(statements.map((one) => one.inlined()).join(';\n'));
+    stream.once('close', () => {
+      if (stream.isUnderWay) this.destroy();
+    });
+    return this.#client.query(stream);
   }
 
   /** Calls back for each notification until the session ends. */
