@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { commandName } from '../src/cli/command.ts';
-import { commands } from '../src/cli/commands/index.ts';
+import { allCommands } from '../src/cli/commands/index.ts';
 import { optionHelp } from '../src/cli/options.ts';
 import { renderConfigReference } from '../src/config/reference.ts';
 import { errorCatalogue, type Retry } from '../src/model/errors.ts';
@@ -48,6 +48,8 @@ command; this page has one line for each.
 - A running daemon takes changes up by itself.
 - Exit codes: 0 done, 1 failed, 2 not understood, 3 something is unhealthy (\`status\`).
 - Errors are written to stderr: what, why, and what to do.`;
+
+const commands = await allCommands();
 
 const renderCommands = (): string => {
   const lines = commands.map((command) => {

@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { loadConfig } from '../config/config.ts';
 import { isReplicationError } from '../model/errors.ts';
 import { type Command, commandName, ExitCode } from './command.ts';
-import { commands } from './commands/index.ts';
+import { allCommands, type CommandVerb, commandsOf } from './commands/index.ts';
 import { Context } from './context.ts';
 import { withControlAdvice } from './control-advice.ts';
 import { findNoun, type Noun, readNoun } from './grammar/nouns.ts';
@@ -53,10 +53,10 @@ const dispatch = async (program: Program, { options, words, out }: Line): Promis
   if (first === undefined) return printOverview(out, options);
   const { verb, joined } = readVerb(first);
   if (verb === 'help' || options.help === true) {
-    out.print(helpFor(verb === 'help' ? rest : words));
+    out.print(await helpFor(verb === 'help' ? rest : words));
     return ExitCode.done;
   }
-  const { command, remaining } = findCommand(verb, [...joined, ...rest]);
+  const { command, remaining } = await findCommand(verb, [...joined, ...rest]);
   checkOptions(options, command.options ?? [], commandName(command));
   const loadOwnConfig = () => loadConfig(configSources(program, { options, command }));
   await using context = new Context({ options, out, loadConfig: loadOwnConfig, signal: interruption() });
@@ -73,16 +73,18 @@ const version = (): string => {
 };
 
 /** Without any words it was a mistake, unless help was asked for. */
-const printOverview = (out: Output, { help }: Options): ExitCode => {
+const printOverview = async (out: Output, { help }: Options): Promise<ExitCode> => {
+  const text = overview(await allCommands());
   if (help === true) {
-    out.print(overview(commands));
+    out.print(text);
     return ExitCode.done;
   }
-  out.error(overview(commands));
+  out.error(text);
   return ExitCode.usage;
 };
 
-const helpFor = (words: readonly string[]): string => {
+const helpFor = async (words: readonly string[]): Promise<string> => {
+  const commands = await allCommands();
   const [first, ...rest] = words;
   if (first === undefined) return overview(commands);
   const { verb, joined } = readVerb(first);
@@ -91,11 +93,11 @@ const helpFor = (words: readonly string[]): string => {
 };
 
 /** The command of a verb that stands alone, or of verb and noun; what is left of the words. */
-const findCommand = (
-  verb: Command['verb'],
+const findCommand = async (
+  verb: CommandVerb,
   words: readonly string[],
-): { command: Command; remaining: readonly string[] } => {
-  const candidates = commands.filter((command) => command.verb === verb);
+): Promise<{ command: Command; remaining: readonly string[] }> => {
+  const candidates = await commandsOf(verb);
   const [alone] = candidates;
   if (alone !== undefined && alone.noun === undefined) return { command: alone, remaining: words };
   const [word, ...remaining] = verb === 'add' ? allFirst(words) : words;

@@ -1,5 +1,5 @@
 /**
- * What a command is: its words, its settings and options, its help, and what it does. `commands/index.ts` lists them
+ * What a command is: its words, its settings and options, its help, and what it does. `commands/index.ts` finds them
  * all; the dispatcher, `--help` and the checks of what was typed work from this description alone.
  */
 import type { Context } from './context.ts';

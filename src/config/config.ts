@@ -7,9 +7,9 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { FindingsError, ReplicationError } from '../model/errors.ts';
 import type { ConnectionParameters } from '../model/topology.ts';
-import type { LogLevel } from '../runtime/log.ts';
+import type { LogLevel } from '../runtime/log-level.ts';
 import { checkValues } from './check.ts';
-import { type FileContents, parseConfigFile } from './file.ts';
+import type { FileContents } from './file.ts';
 import { configOptions, optionNames, type OptionName, type OptionValues } from './options.ts';
 
 export interface Config {
@@ -36,8 +36,7 @@ export interface ConfigSources {
 export const loadConfig = async (sources: ConfigSources): Promise<Config> => {
   const { flags, environment, cwd } = sources;
   const file = await findFile(sources);
-  const fromFile: FileContents =
-    file === null ? { values: {}, findings: [] } : parseConfigFile(file.text, file.path);
+  const fromFile = file === null ? { values: {}, findings: [] } : await parse(file);
   const fromEnvironment = readWords(
     (name) => environment[configOptions[name].environment],
     (name) => configOptions[name].environment,
@@ -63,6 +62,12 @@ export const controlOf = ({ control }: Config): ConnectionParameters => {
     message: 'No control database is named.',
     hint: 'Give --control CONNINFO, set TAHR_CONTROL, or write control: into tahr.yaml.',
   });
+};
+
+/** What reads YAML is loaded when there is some. */
+const parse = async ({ path, text }: FoundFile): Promise<FileContents> => {
+  const { parseConfigFile } = await import('./file.ts');
+  return parseConfigFile(text, path);
 };
 
 const defaults = (environment: NodeJS.ProcessEnv): Config => ({

@@ -3,7 +3,7 @@
  * flags of the command line with their help, and the reference page.
  */
 import { z } from 'zod';
-import { logLevels } from '../runtime/log.ts';
+import { logLevels } from '../runtime/log-level.ts';
 import { controlOption } from './control-option.ts';
 
 interface ConfigOption {

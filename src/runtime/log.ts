@@ -7,9 +7,7 @@
 import type { Writable } from 'node:stream';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { ReplicationError } from '../model/errors.ts';
-
-export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof logLevels)[number];
+import type { LogLevel } from './log-level.ts';
 
 type LogFacts = Readonly<Record<string, unknown>>;
 

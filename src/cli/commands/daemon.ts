@@ -1,7 +1,6 @@
 /** `start`, `run`, `stop`, `restart`. */
 import type { DaemonFacts } from '../../control/daemon.ts';
 import { ReplicationError } from '../../model/errors.ts';
-import { createLog } from '../../runtime/log.ts';
 import { command, ExitCode } from '../command.ts';
 import type { Context } from '../context.ts';
 import { currentDaemons, isHere, isRunningHere, startDaemon, stopDaemons } from '../daemon-control.ts';
@@ -46,8 +45,9 @@ export const run = command({
   options: logOptions,
   run: async (_invocation, context) => {
     const config = await context.config();
-    // Loaded here only: no other command needs the engine.
+    // Loaded here only: the others of this file need neither engine nor log.
     const { runDaemon } = await import('../../daemon/daemon.ts');
+    const { createLog } = await import('../../runtime/log.ts');
     const log = createLog({ level: config.logLevel, destination: config.logDestination ?? 'stderr' });
     await runDaemon({ config, log, signal: context.signal });
     return ExitCode.done;
