@@ -100,7 +100,7 @@ describe.skipIf(!canMount)('the disk of a source is full', () => {
       .script(sql`create tablespace small location ${sql.literal(await disk.directory('space'))}`);
     await gang.run(
       'A',
-      'alter table tahr.d_1_0 set tablespace small; alter index tahr.d_1_0_xid_idx set tablespace small',
+      'alter table tahr.d_1_0 set tablespace small; alter index tahr.d_1_0_xid_tbl_idx set tablespace small',
     );
     await disk.fill();
     await expect(gang.run('A', bulk)).rejects.toMatchObject({ code: 'out_of_resources' });

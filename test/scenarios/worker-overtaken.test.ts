@@ -24,7 +24,7 @@ const overtake = async (
   const standing = Promise.withResolvers<void>();
   const going = Promise.withResolvers<void>();
   gang.at(async (point) => {
-    if (point !== 'changes_read') return;
+    if (point !== 'loaded') return;
     gang.at(passOn);
     standing.resolve();
     await going.promise;

@@ -33,7 +33,8 @@ export const openSource = async (options: {
   const lineage = await lineageOf(session, schema);
   if (lineage.isInRecovery) throw standby(database);
   const reader = new PostgresReader(session, schema);
-  const opening = await reader.begin(sync.id, window === null ? null : { tables, window });
+  const isForeseen = window !== null && tables.length > 0;
+  const opening = await reader.begin(sync.id, isForeseen ? { tables, window } : null);
   const { incarnation, lsn } = opening;
   return { database, reader, opening, lineage: { ...lineage, incarnation, lsn }, catalog, tables };
 };
