@@ -19,7 +19,7 @@ import type { SyncId } from '../model/topology.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { inBackground } from './background.ts';
-import { Bell } from './bell.ts';
+import { Bell } from '../runtime/bell.ts';
 import { LeaseClock } from './lease-clock.ts';
 import { planShare } from './lease-share.ts';
 

@@ -8,7 +8,7 @@
  * - told: runs only when it is hurried.
  */
 import type { Clock } from '../runtime/clock.ts';
-import { Bell } from './bell.ts';
+import { Bell } from '../runtime/bell.ts';
 import { type Block, nextRoundAt } from './schedule.ts';
 
 /** Null: everything went well. */

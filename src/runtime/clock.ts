@@ -1,6 +1,4 @@
 /** Time, handed to whoever needs it, so that a test can hold it still. */
-import { setTimeout as timeout } from 'node:timers/promises';
-
 export interface Clock {
   /** Milliseconds since 1970, for people to read. It may be set back or forward at any moment. */
   now(): number;
@@ -16,11 +14,16 @@ const longestTimerMs = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
-  async sleep(durationMs, signal) {
-    try {
-      await timeout(Math.min(durationMs, longestTimerMs), undefined, signal === undefined ? {} : { signal });
-    } catch (error) {
-      if (signal?.aborted !== true) throw error;
-    }
+  sleep(durationMs, signal) {
+    if (signal?.aborted === true) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, Math.min(durationMs, longestTimerMs));
+      signal?.addEventListener('abort', end);
+    });
   },
 };

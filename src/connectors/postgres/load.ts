@@ -8,7 +8,8 @@ import { pipeline } from 'node:stream/promises';
 import { failureOf } from '../../pg/failure.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
-import { createStage, stagedColumnNames, type StagePlan } from './stage.ts';
+import { stagedColumnNames, type StagePlan } from './stage.ts';
+import { ensureStage, noteStaged } from './stage-table.ts';
 
 /** Asked for when there is something to take them: a stream that nobody reads would hold up its session. */
 export interface Incoming {
@@ -29,6 +30,7 @@ export const fillStage = async (session: Session, plan: StagePlan, incoming: Inc
   await ensureStage(session, plan);
   const target = sql`copy ${plan.stage} (${stagedColumnNames(plan)}) from stdin with (format binary)`;
   const { bytes, rowCount } = await copy(session, target, incoming);
+  noteStaged(session, plan, rowCount);
   if (bytes > analyzeBytesMin) await session.script(...analyze(plan));
   return rowCount;
 };
@@ -46,16 +48,6 @@ export const fillTable = async (session: Session, plan: StagePlan, incoming: Inc
   const { schema, name } = plan.table.relation;
   const target = sql`copy ${sql.id(schema, name)} (${columns}) from stdin with (format binary)`;
   return (await copy(session, target, incoming)).rowCount;
-};
-
-/** A stage lives as long as its session, and is made anew when the table has changed. */
-const ensureStage = async (session: Session, plan: StagePlan): Promise<void> => {
-  const name = `stage_${plan.id}`;
-  const definition = createStage(plan);
-  const known = session.memory.get(name);
-  if (known === definition.inlined()) return;
-  await session.script(...(known === undefined ? [] : [sql`drop table if exists ${plan.stage}`]), definition);
-  session.memory.set(name, definition.inlined());
 };
 
 interface Copied {

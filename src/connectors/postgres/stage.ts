@@ -1,7 +1,7 @@
 /**
  * The stage: a temporary table on the database that is written, filled by COPY from a source and then applied
- * by statements over sets. It lives as long as the session, so that rounds leave no trace in the catalogue, and
- * is emptied by each commit.
+ * by statements over sets. It lives as long as the session, so that rounds leave no trace in the catalogue, and each round
+ * empties it before its commit (`stage-table.ts`).
  *
  * Columns: `k1`, `k2` … the key as deltas keep it, in the order of the index that finds the rows here; `present`, whether the source has the row; `c1`, `c2` … the row.
  * A stage with versions also has `src` (the database that sent the row), the version that the row has there
@@ -216,5 +216,5 @@ export const createStage = (plan: StagePlan): Sql => {
     ...plan.columns.map((column, index) => [`c${index + 1}`, column.stageType] as const),
   ];
   const definitions = columns.map(([name, type]) => sql`${sql.id(name)} ${sql.verbatim(type)}`);
-  return sql`create temporary table ${sql.id(`stage_${plan.id}`)} (${sql.join(definitions)}) on commit delete rows`;
+  return sql`create temporary table ${sql.id(`stage_${plan.id}`)} (${sql.join(definitions)})`;
 };

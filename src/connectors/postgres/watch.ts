@@ -3,7 +3,7 @@
  *
  * - A wake-up is a hint, never a condition: whatever happens, the snapshot is looked at every second, and every quarter of a
  *   second where nobody can be woken. As long as it stays the same, nothing has ended, and there is nothing to read (engine rule §15).
- * - After a look that found something the next one follows in 5 ms, then 10, 20 …; when these find nothing either, the
+ * - After a look that found something the next one follows in 10 ms, then 20, 40 …; when these find nothing either, the
  *   triggers are told to notify (armed), and one more look closes the race with those who read the word before.
  * - Two-phase commit forbids NOTIFY, so where it is possible the triggers are never armed (§14).
  *
@@ -15,6 +15,7 @@ import type { RelationId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
+import { Bell } from '../../runtime/bell.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Service } from '../../runtime/service.ts';
 import { arm, disarm } from './control-word.ts';
@@ -43,7 +44,7 @@ const connectAgainMs = { firstMs: 500, lastMs: 5_000 };
 const lookEveryMs = 250;
 /** Where the triggers notify, and nobody is in progress who may not know it yet. */
 const lookWhenArmedEveryMs = 1_000;
-const firstLookMs = 5;
+const firstLookMs = 10;
 /** Looks this far apart that find nothing mean that the database is idle. */
 const idleAfterMs = 40;
 
@@ -55,13 +56,14 @@ class DatabaseWatch implements Watch {
   #state: WatchState = 'idle';
   #error: unknown = null;
   #running: Promise<void> = Promise.resolve();
-  /** Ends the current wait. */
-  #wake: AbortController = new AbortController();
+  /** There is something to look at. */
+  readonly #bell: Bell;
   /** Ends the wait before the next connection; one that comes before the wait is kept for it. */
   #hurry: AbortController = new AbortController();
 
   constructor(options: WatchOptions) {
     this.#options = options;
+    this.#bell = new Bell(options.clock);
   }
 
   start(): Promise<void> {
@@ -71,7 +73,6 @@ class DatabaseWatch implements Watch {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#wake.abort();
     this.#hurry.abort();
     await this.#running;
   }
@@ -107,27 +108,22 @@ class DatabaseWatch implements Watch {
 
   async #watch(session: Session, onSuccess: () => void): Promise<void> {
     const looker = await Looker.open(session, this.#options.schema);
-    session.onNotification(() => this.#wake.abort());
-    session.onEnd(() => this.#wake.abort());
+    session.onNotification(() => this.#bell.ring());
+    session.onEnd(() => this.#bell.ring());
     this.#enter('watching');
     onSuccess();
     let waitMs = firstLookMs;
     while (!this.#stopping.signal.aborted) {
-      this.#wake = new AbortController();
       const changed = await looker.look();
       if (changed !== null) this.#options.onChange(changed);
       waitMs = changed === null ? Math.min(waitMs * 2, lookEveryMs) : firstLookMs;
       const isIdle = waitMs >= idleAfterMs;
       // Having armed, it looks again at once: a writer that read the word before is in that look, or in progress in it.
       const hasJustArmed = await looker.setArmed(isIdle);
-      if (!hasJustArmed) await this.#wait(isIdle && !looker.isAwaiting ? looker.idleMs : waitMs);
+      if (!hasJustArmed)
+        await this.#bell.wait(isIdle && !looker.isAwaiting ? looker.idleMs : waitMs, this.#stopping.signal);
     }
     await looker.setArmed(false);
-  }
-
-  async #wait(durationMs: number): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
-    await this.#options.clock.sleep(durationMs, this.#wake.signal);
   }
 }
 

@@ -26,6 +26,7 @@ import { tableAltered } from './reader.ts';
 import { isFurther } from './sequence-order.ts';
 import { advanceSequence, lockDefinitions, readSequences, type SequenceValue } from './sequences.ts';
 import type { StagePlan } from './stage.ts';
+import { emptyStage, noteStaged } from './stage-table.ts';
 import type { Table } from './table.ts';
 
 export interface WriterOptions {
@@ -96,6 +97,7 @@ export class PostgresWriter {
   /** After a whole table was staged: the rows that the source does not have are staged as gone. @returns how many they are */
   async stageAbsentRows(plan: StagePlan, version: StagedVersion | null): Promise<number> {
     const [count = 0] = await this.#session.counts(stageAbsentRows(plan, version));
+    noteStaged(this.#session, plan, count);
     return count;
   }
 
@@ -255,8 +257,9 @@ export class PostgresWriter {
     };
   }
 
-  async commit(): Promise<void> {
-    await this.#session.script(sql`commit`);
+  /** @param staged the stages that the transaction has used */
+  async commit(staged: readonly StagePlan[]): Promise<void> {
+    await this.#session.script(...staged.map((plan) => emptyStage(this.#session, plan)), sql`commit`);
   }
 
   async abandon(): Promise<void> {

@@ -172,11 +172,8 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     const moves = movesOf(delivery);
     assert(moves.length > 0, 'nothing keeps a second worker from writing the same');
     assertMayWrite(context, database);
-    const since = await writer.enter(
-      context.sync.id,
-      moves,
-      staged.map(({ table }) => table.plan),
-    );
+    const plans = staged.map(({ table }) => table.plan);
+    const since = await writer.enter(context.sync.id, moves, plans);
     await context.reached('rows_locked', database);
     let conflicts = 0;
     for (const { table } of staged) {
@@ -200,7 +197,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     await sourcesFinished;
     await context.reached('committing', database);
     assertMayWrite(context, database);
-    await writer.commit();
+    await writer.commit(plans);
     await context.reached('committed', database);
     return {
       inserted: filledRowCount + sumOf(applied, 'inserted'),

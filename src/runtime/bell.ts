@@ -1,5 +1,5 @@
 /** Wakes a loop. A ring that comes while nobody waits is kept for the next wait; many are one. */
-import type { Clock } from '../runtime/clock.ts';
+import type { Clock } from './clock.ts';
 
 export class Bell {
   readonly #clock: Clock;
@@ -23,7 +23,8 @@ export class Bell {
 
   async #sleep(durationMs: number | null, signal: AbortSignal): Promise<void> {
     const rung = new AbortController();
-    const end = (): void => rung.abort();
+    // With a reason of our own none is made, with its stack, for each ring.
+    const end = (): void => rung.abort('rung');
     this.#answer = end;
     signal.addEventListener('abort', end, { once: true });
     await this.#clock.sleep(durationMs ?? Number.MAX_SAFE_INTEGER, rung.signal);
