@@ -178,6 +178,7 @@ const bodyOf = (plan: CapturePlan, kind: FunctionKind): Sql => {
     schema: sql.id(plan.schema),
     control: sql`${sql.literal(`${plan.schema}.control`)}::pg_catalog.regclass`,
     channel: sql.literal(plan.schema),
+    tbl: sql.literal(String(plan.id)),
     role: sql.literal(plan.role),
     setting: sql.literal(`${plan.schema}.apply`),
     before: kind === 'truncated' && plan.table.kind === 'partitioned' ? sql`${setting('no')};` : sql.empty,

@@ -3,8 +3,10 @@
  *
  * - A wake-up is a hint, never a condition: whatever happens, the snapshot is looked at every second, and every quarter of a
  *   second where nobody can be woken. As long as it stays the same, nothing has ended, and there is nothing to read (engine rule §15).
- * - After a look that found something the next one follows in 10 ms, then 20, 40 …; when these find nothing either, the
- *   triggers are told to notify (armed), and one more look closes the race with those who read the word before.
+ * - In a quiet database the triggers are told to notify (armed): then changes are told as they are committed, without a look. One more look,
+ *   after arming, closes the race with those who read the word before.
+ * - Transactions that notify commit one after the other, so where more than a few hundred come in a second the triggers are told to be
+ *   silent. Then a look that found something is followed by the next one in 5 ms, then 10, 20 …, until these find nothing.
  * - Two-phase commit forbids NOTIFY, so where it is possible the triggers are never armed (§14).
  *
  * States: `idle` (made, or stopped) → `watching` ⇄ `unreachable` (waits, then connects again) → `idle`.
@@ -44,9 +46,11 @@ const connectAgainMs = { firstMs: 500, lastMs: 5_000 };
 const lookEveryMs = 250;
 /** Where the triggers notify, and nobody is in progress who may not know it yet. */
 const lookWhenArmedEveryMs = 1_000;
-const firstLookMs = 10;
-/** Looks this far apart that find nothing mean that the database is idle. */
-const idleAfterMs = 40;
+const firstLookMs = 5;
+/** Looks this far apart that find nothing mean that the database is quiet. */
+const quietAfterMs = 40;
+/** Notifications in a second up to which a database is quiet. */
+const quietRateMax = 300;
 
 export const createWatch = (options: WatchOptions): Watch => new DatabaseWatch(options);
 
@@ -107,8 +111,15 @@ class DatabaseWatch implements Watch {
   }
 
   async #watch(session: Session, onSuccess: () => void): Promise<void> {
-    const looker = await Looker.open(session, this.#options.schema);
-    session.onNotification(() => this.#bell.ring());
+    const { schema, clock } = this.#options;
+    const looker = await Looker.open(session, schema);
+    const rate = new Rate(clock);
+    session.onNotification(({ payload }) => {
+      const table = tableIn(payload);
+      if (table !== null) this.#options.onChange(new Set([table]));
+      rate.count();
+      if (table === null || rate.perSecond > quietRateMax) this.#bell.ring();
+    });
     session.onEnd(() => this.#bell.ring());
     this.#enter('watching');
     onSuccess();
@@ -116,14 +127,44 @@ class DatabaseWatch implements Watch {
     while (!this.#stopping.signal.aborted) {
       const changed = await looker.look();
       if (changed !== null) this.#options.onChange(changed);
-      waitMs = changed === null ? Math.min(waitMs * 2, lookEveryMs) : firstLookMs;
-      const isIdle = waitMs >= idleAfterMs;
+      const isBusy = looker.isArmed ? rate.perSecond > quietRateMax : changed !== null;
+      waitMs = isBusy ? firstLookMs : Math.min(waitMs * 2, lookEveryMs);
+      const isQuiet = waitMs >= quietAfterMs;
       // Having armed, it looks again at once: a writer that read the word before is in that look, or in progress in it.
-      const hasJustArmed = await looker.setArmed(isIdle);
+      const hasJustArmed = await looker.setArmed(isQuiet);
       if (!hasJustArmed)
-        await this.#bell.wait(isIdle && !looker.isAwaiting ? looker.idleMs : waitMs, this.#stopping.signal);
+        await this.#bell.wait(isQuiet && !looker.isAwaiting ? looker.quietMs : waitMs, this.#stopping.signal);
     }
     await looker.setArmed(false);
+  }
+}
+
+/** The table of which a trigger has notified; null: it was somebody else. */
+const tableIn = (payload: string): RelationId | null =>
+  /^[1-9][0-9]{0,9}$/.test(payload) ? (Number(payload) as RelationId) : null;
+
+/** How often something happens. */
+class Rate {
+  readonly #clock: Clock;
+  #since: number;
+  #count = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#since = clock.elapsed();
+  }
+
+  count(): void {
+    if (this.#clock.elapsed() - this.#since > 1_000) {
+      this.#since = this.#clock.elapsed();
+      this.#count = 0;
+    }
+    this.#count += 1;
+  }
+
+  /** In the second that is not over yet. */
+  get perSecond(): number {
+    return this.#clock.elapsed() - this.#since > 1_000 ? 0 : this.#count;
   }
 }
 
@@ -187,8 +228,12 @@ class Looker {
     return this.#seen !== null && !this.#seen.endsWith(':');
   }
 
-  /** How long to wait for a wake-up, if there is one, in an idle database. */
-  get idleMs(): number {
+  get isArmed(): boolean {
+    return this.#isArmed;
+  }
+
+  /** How long to wait for a wake-up, if there is one, in a quiet database. */
+  get quietMs(): number {
     return this.#isArmed ? lookWhenArmedEveryMs : lookEveryMs;
   }
 

@@ -37,7 +37,7 @@ begin
   -- A daemon that was killed leaves the word armed, and the server may have come to allow two-phase commit since.
   if (control operator(pg_catalog.&) 4) operator(pg_catalog.<>) 0
      and pg_catalog.current_setting('max_prepared_transactions') operator(pg_catalog.=) '0' then
-    perform pg_catalog.pg_notify(:channel, '');
+    perform pg_catalog.pg_notify(:channel, :tbl);
   end if;
   if noted operator(pg_catalog.>) 10000
      or (pg_catalog.txid_current() operator(pg_catalog.&) 4095) operator(pg_catalog.=) 0 then
