@@ -4,6 +4,7 @@ import { copy } from './copies.ts';
 import { drainScenarios } from './drains.ts';
 import { latency } from './latency.ts';
 import { masters } from './masters.ts';
+import { memory } from './memory.ts';
 import { overheadScenarios } from './overhead.ts';
 import { restScenarios } from './rest.ts';
 import { scaleScenarios } from './scale.ts';
@@ -16,4 +17,5 @@ export const scenarios: readonly Scenario[] = [
   copy,
   ...scaleScenarios,
   ...restScenarios,
+  memory,
 ];
