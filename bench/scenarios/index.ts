@@ -1,5 +1,6 @@
 /** All scenarios, in the order in which they run. */
 import type { Scenario } from '../scenario.ts';
+import { bloat } from './bloat.ts';
 import { copy } from './copies.ts';
 import { drainScenarios } from './drains.ts';
 import { latency } from './latency.ts';
@@ -18,4 +19,5 @@ export const scenarios: readonly Scenario[] = [
   ...scaleScenarios,
   ...restScenarios,
   memory,
+  bloat,
 ];
