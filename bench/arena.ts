@@ -12,6 +12,7 @@ export interface Place {
 
 export interface BenchDatabase {
   readonly name: string;
+  /** As Tahr reaches it. */
   readonly parameters: ConnectionParameters;
   /** The application's session, or the benchmark's own for what it looks at. */
   readonly session: Session;
@@ -58,7 +59,13 @@ export class Arena implements AsyncDisposable {
 
   /** Another session of the application, which whoever asks for it closes. */
   another(name: string): Promise<Session> {
-    return open(this.on(name).parameters, name);
+    return open(this.#parametersOf(name), name);
+  }
+
+  /** From now on Tahr is told to reach the database by way of this address. Sessions of the application go there directly. */
+  lead(name: string, address: Pick<ConnectionParameters, 'host' | 'port'>): void {
+    const database = this.on(name);
+    this.#databases.set(name, { ...database, parameters: { ...database.parameters, ...address } });
   }
 
   /** The same statements on every database; they are read as they are. */
@@ -83,8 +90,12 @@ export class Arena implements AsyncDisposable {
   async #create(name: string): Promise<void> {
     const place = this.#placeOf(name);
     await administer(place, sql`create database ${sql.id(nameOf(name))}`);
-    const parameters = { ...place.parameters, dbname: nameOf(name) };
+    const parameters = this.#parametersOf(name);
     this.#databases.set(name, { name, parameters, session: await open(parameters, name) });
+  }
+
+  #parametersOf(name: string): ConnectionParameters {
+    return { ...this.#placeOf(name).parameters, dbname: nameOf(name) };
   }
 
   #drop(name: string): Promise<void> {

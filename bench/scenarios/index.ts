@@ -9,6 +9,7 @@ import { memory } from './memory.ts';
 import { overheadScenarios } from './overhead.ts';
 import { restScenarios } from './rest.ts';
 import { scaleScenarios } from './scale.ts';
+import { slowLine } from './slow-line.ts';
 
 export const scenarios: readonly Scenario[] = [
   ...drainScenarios,
@@ -20,4 +21,5 @@ export const scenarios: readonly Scenario[] = [
   ...restScenarios,
   memory,
   bloat,
+  slowLine,
 ];
