@@ -1,7 +1,7 @@
 /** A sync between databases of an arena, and when something has arrived. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../src/pg/session.ts';
-import { sql } from '../src/pg/sql.ts';
+import { type Sql, sql } from '../src/pg/sql.ts';
 import type { Arena } from './arena.ts';
 import { conninfoWords } from './conninfo.ts';
 import { Tahr } from './tahr.ts';
@@ -20,10 +20,7 @@ export const addSync = async (
   roles: Readonly<Record<string, 'source' | 'target'>>,
   ...options: readonly string[]
 ): Promise<Tahr> => {
-  const tahr = new Tahr(arena.control, arena.profileSink);
-  await tahr.run('install');
-  for (const name of Object.keys(roles))
-    await tahr.run('add', 'db', name, ...conninfoWords(arena.on(name).parameters));
+  const tahr = await install(arena, Object.keys(roles));
   const [first] = Object.keys(roles);
   await tahr.run('add', 'all', 'tables', `db=${first}`, 'relgroup=all');
   const dbs = Object.entries(roles).map(([name, role]) => `${name}:${role}`);
@@ -31,12 +28,26 @@ export const addSync = async (
   return tahr;
 };
 
+/** Tahr that knows these databases, and no sync yet. */
+export const install = async (arena: Arena, names: readonly string[]): Promise<Tahr> => {
+  const tahr = new Tahr(arena.control, arena.profileSink);
+  await tahr.run('install');
+  for (const name of names) await tahr.run('add', 'db', name, ...conninfoWords(arena.on(name).parameters));
+  return tahr;
+};
+
 /** @param id of the marker, where there are several @throws Error when it has not come after ten minutes */
-export const arrivalOf = async (session: Session, place: number, id = 1): Promise<void> => {
+export const arrivalOf = (session: Session, place: number, id = 1): Promise<void> =>
+  appearance(
+    session,
+    sql`select from public.marker where id = ${id}::integer and place >= ${place}::integer`,
+  );
+
+/** Returns when the query finds a row. @throws Error when it has not after ten minutes */
+export const appearance = async (session: Session, query: Sql): Promise<void> => {
   const deadline = performance.now() + arrivesWithinMs;
   while (performance.now() < deadline) {
-    const [row] = await session.query(sql`select place from public.marker where id = ${id}::integer`);
-    if (Number(row?.['place'] ?? -1) >= place) return;
+    if ((await session.query(query)).length > 0) return;
     await sleep(lookEveryMs);
   }
   throw new Error(`what was written has not arrived at ${session.label} within ten minutes`);

@@ -3,6 +3,7 @@ import type { Scenario } from '../scenario.ts';
 import { bloat } from './bloat.ts';
 import { copy } from './copies.ts';
 import { drainScenarios } from './drains.ts';
+import { fleet } from './fleet.ts';
 import { latency } from './latency.ts';
 import { masters } from './masters.ts';
 import { memory } from './memory.ts';
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   copy,
   ...scaleScenarios,
   ...restScenarios,
+  fleet,
   memory,
   bloat,
   slowLine,
