@@ -43,9 +43,11 @@ const shareOf = ({ self, daemons, isGiven, isBusy }: ShareFacts, leases: readonl
   const own = leases.filter(({ syncId, holder }) => holder === self && !isGiven(syncId));
   const free = leases.filter(({ syncId, holder }) => holder === null && !isGiven(syncId));
   const excess = Math.max(0, own.length - share);
-  const idle = own.map(({ syncId }) => syncId).filter((syncId) => !isBusy(syncId));
   return {
     take: free.slice(0, Math.max(0, share - own.length)),
-    give: excess === 0 ? [] : idle.slice(-excess),
+    give: excess === 0 ? [] : idleOf(own, isBusy).slice(-excess),
   };
 };
+
+const idleOf = (own: readonly LeaseFacts[], isBusy: ShareFacts['isBusy']): SyncId[] =>
+  own.map(({ syncId }) => syncId).filter((syncId) => !isBusy(syncId));

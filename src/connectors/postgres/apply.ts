@@ -86,11 +86,13 @@ const identityAlways = (plan: StagePlan): ReadonlySet<string> =>
  * so other writers are kept out altogether.
  */
 export const lockRows = (plan: StagePlan): Sql[] => {
+  // Counted, or the server would send a row for each row that it locks.
   const lock = (condition: Sql, strength: Sql): Sql => sql`
-    select from ${relationOf(plan.table)} t join ${plan.stage} s on ${sameRow(plan)}
-     where ${condition}
-     order by ${sql.join(plan.key.columns.map(({ name }) => sql`t.${sql.id(name)}`))}
-       for ${strength} of t`;
+    select count(*)
+      from (select from ${relationOf(plan.table)} t join ${plan.stage} s on ${sameRow(plan)}
+             where ${condition}
+             order by ${sql.join(plan.key.columns.map(({ name }) => sql`t.${sql.id(name)}`))}
+               for ${strength} of t) locked`;
   const exclusive = sql`lock table ${relationOf(plan.table)} in share row exclusive mode`;
   const isUnguarded = plan.table.deferrable.length > 0;
   const strength = needsReplacement(plan) ? sql`update` : sql`no key update`;
