@@ -181,6 +181,7 @@ const bodyOf = (plan: CapturePlan, kind: FunctionKind): Sql => {
     tbl: sql.literal(String(plan.id)),
     role: sql.literal(plan.role),
     setting: sql.literal(`${plan.schema}.apply`),
+    next_seq: nextSeq(plan.schema),
     before: kind === 'truncated' && plan.table.kind === 'partitioned' ? sql`${setting('no')};` : sql.empty,
     write_0: write0 ?? sql.empty,
     write_1: write1 ?? sql.empty,
@@ -190,22 +191,21 @@ const bodyOf = (plan: CapturePlan, kind: FunctionKind): Sql => {
 };
 
 /**
- * The statement that notes into this segment. The keys are assigned, not cast: no name of a type is looked up. One number is drawn
- * for all rows of a statement, and none for a statement without rows.
+ * The statement that notes into this segment. The keys are assigned, not cast: no name of a type is looked up. All rows of a statement have
+ * one place among the deltas; the variable comes with the name of its block, for a column may be called like it.
  */
 const writeInto = (plan: CapturePlan, kind: FunctionKind, segment: (typeof segmentNumbers)[number]): Sql => {
   const id = sql.literal(plan.id);
-  const seq = nextSeq(plan.schema);
+  const seq = sql`noting.place`;
   if (kind === 'truncated' || kind === 'truncating')
     return sql`insert into ${segmentTable(plan.schema, truncationShape, segment)} (tbl, seq) values (${id}, ${seq})`;
   const into = sql`insert into ${segmentTable(plan.schema, plan.shape, segment)}
     (tbl, ${sql.join(deltaColumns(plan.key.columns.length))}, seq)`;
   const keysOf = (row: string): Sql =>
     sql.join(plan.key.columns.map(({ name }) => sql`${sql.verbatim(row)}.${sql.id(name)}`));
-  if (kind === 'touched')
-    return sql`${into} select ${id}, ${keysOf('touched')}, (select ${seq}) from touched`;
+  if (kind === 'touched') return sql`${into} select ${id}, ${keysOf('touched')}, ${seq} from touched`;
   if (kind !== 'emptied') return sql`${into} values (${id}, ${keysOf(kind)}, ${seq})`;
-  const fromPartition = sql`${into} select ${id}, ${keysOf('p')}, (select ${seq}) from only `;
+  const fromPartition = sql`${into} select ${id}, ${keysOf('p')}, (select ${nextSeq(plan.schema)}) from only `;
   return sql`execute pg_catalog.concat(${sql.literal(fromPartition.inlined())},
     pg_catalog.quote_ident(tg_table_schema), '.', pg_catalog.quote_ident(tg_table_name), ' p')`;
 };

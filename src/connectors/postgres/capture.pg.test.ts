@@ -338,3 +338,19 @@ test('an ordinary role that owns the tables can install capture, and others writ
   );
   expect(await noted(ordinary)).toEqual(['1:1', '2:2']);
 });
+
+test('columns may be called like the variables of the functions that note them', async () => {
+  const database = await createDatabase('names');
+  const columns = ['place', 'noted', 'segment', 'control', 'noting', 'touched'];
+  const session = await prepare(
+    database,
+    `create table public.t (${columns.map((name) => `${name} int`).join(', ')}, primary key (${columns.join(', ')}))`,
+  );
+  await capture(session, ['t']);
+  await session.script(
+    sql`insert into public.t values (1, 2, 3, 4, 5, 6)`,
+    sql`update public.t set place = 7`,
+    sql`delete from public.t`,
+  );
+  expect(await noted(session)).toEqual(['1:1,2,3,4,5,6', '1:1,2,3,4,5,6', '1:7,2,3,4,5,6', '1:7,2,3,4,5,6']);
+});

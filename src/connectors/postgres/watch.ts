@@ -6,7 +6,8 @@
  * - In a quiet database the triggers are told to notify (armed): then changes are told as they are committed, without a look. One more look,
  *   after arming, closes the race with those who read the word before.
  * - Transactions that notify commit one after the other, so where more than a few hundred come in a second the triggers are told to be
- *   silent. Then a look that found something is followed by the next one in 5 ms, then 10, 20 …, until these find nothing.
+ *   silent. Then a look that found something is followed by the next one in 20 ms, then 40 …, until these find nothing. Rounds that found
+ *   something are followed by others anyway.
  * - Two-phase commit forbids NOTIFY, so where it is possible the triggers are never armed (§14).
  *
  * States: `idle` (made, or stopped) → `watching` ⇄ `unreachable` (waits, then connects again) → `idle`.
@@ -46,7 +47,7 @@ const connectAgainMs = { firstMs: 500, lastMs: 5_000 };
 const lookEveryMs = 250;
 /** Where the triggers notify, and nobody is in progress who may not know it yet. */
 const lookWhenArmedEveryMs = 1_000;
-const firstLookMs = 5;
+const busyLookMs = 20;
 /** Looks this far apart that find nothing mean that the database is quiet. */
 const quietAfterMs = 40;
 /** Notifications in a second up to which a database is quiet. */
@@ -123,12 +124,12 @@ class DatabaseWatch implements Watch {
     session.onEnd(() => this.#bell.ring());
     this.#enter('watching');
     onSuccess();
-    let waitMs = firstLookMs;
+    let waitMs = busyLookMs;
     while (!this.#stopping.signal.aborted) {
       const changed = await looker.look();
       if (changed !== null) this.#options.onChange(changed);
       const isBusy = looker.isArmed ? rate.perSecond > quietRateMax : changed !== null;
-      waitMs = isBusy ? firstLookMs : Math.min(waitMs * 2, lookEveryMs);
+      waitMs = isBusy ? busyLookMs : Math.min(waitMs * 2, lookEveryMs);
       const isQuiet = waitMs >= quietAfterMs;
       // Having armed, it looks again at once: a writer that read the word before is in that look, or in progress in it.
       const hasJustArmed = await looker.setArmed(isQuiet);

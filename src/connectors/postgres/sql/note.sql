@@ -1,9 +1,11 @@
 -- The body of every function behind a capture trigger: reads the control word and notes what the trigger saw in the
 -- current segment. It runs with the rights of its owner under the search path of the application, so every
 -- name and operator comes with its schema. The word is read from the sequence, which no snapshot hides.
+<<noting>>
 declare
   control bigint := pg_catalog.pg_sequence_last_value(:control);
   segment bigint := control operator(pg_catalog.&) 3;
+  place bigint;
   noted bigint;
 begin
   :before
@@ -21,6 +23,8 @@ begin
       return null;
     end if;
   end if;
+  -- Drawn here, which is cheaper than in the statements below.
+  place := :next_seq;
   if segment operator(pg_catalog.=) 0 then
     :write_0;
   elsif segment operator(pg_catalog.=) 1 then
