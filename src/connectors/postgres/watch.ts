@@ -6,8 +6,7 @@
  * - In a quiet database the triggers are told to notify (armed): then changes are told as they are committed, without a look. One more look,
  *   after arming, closes the race with those who read the word before.
  * - Transactions that notify commit one after the other, so where more than a few hundred come in a second the triggers are told to be
- *   silent. Then a look that found something is followed by the next one in 20 ms, then 40 …, until these find nothing. Rounds that found
- *   something are followed by others anyway.
+ *   silent, and it looks every 20 ms. Rounds that found something are followed by others anyway.
  * - Two-phase commit forbids NOTIFY, so where it is possible the triggers are never armed (§14).
  *
  * States: `idle` (made, or stopped) → `watching` ⇄ `unreachable` (waits, then connects again) → `idle`.
@@ -23,7 +22,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Service } from '../../runtime/service.ts';
 import { arm, disarm } from './control-word.ts';
 import { segmentTables } from './delta.ts';
-import { isBeyond, type Snapshot } from './position.ts';
+import { isBeyond, parseSnapshot, type Snapshot } from './position.ts';
 
 export interface WatchOptions {
   readonly schema: string;
@@ -47,10 +46,9 @@ const connectAgainMs = { firstMs: 500, lastMs: 5_000 };
 const lookEveryMs = 250;
 /** Where the triggers notify, and nobody is in progress who may not know it yet. */
 const lookWhenArmedEveryMs = 1_000;
+const firstLookMs = 5;
 const busyLookMs = 20;
-/** Looks this far apart that find nothing mean that the database is quiet. */
-const quietAfterMs = 40;
-/** Notifications in a second up to which a database is quiet. */
+/** Changes in a second up to which a database is quiet. */
 const quietRateMax = 300;
 
 export const createWatch = (options: WatchOptions): Watch => new DatabaseWatch(options);
@@ -112,29 +110,28 @@ class DatabaseWatch implements Watch {
   }
 
   async #watch(session: Session, onSuccess: () => void): Promise<void> {
-    const { schema, clock } = this.#options;
-    const looker = await Looker.open(session, schema);
-    const rate = new Rate(clock);
+    const { schema, clock, onChange } = this.#options;
+    const looker = await Looker.open(session, schema, clock);
+    let notifiedCount = 0;
     session.onNotification(({ payload }) => {
       const table = tableIn(payload);
-      if (table !== null) this.#options.onChange(new Set([table]));
-      rate.count();
-      if (table === null || rate.perSecond > quietRateMax) this.#bell.ring();
+      if (table !== null) onChange(new Set([table]));
+      notifiedCount += 1;
+      if (table === null || notifiedCount > quietRateMax) this.#bell.ring();
     });
     session.onEnd(() => this.#bell.ring());
     this.#enter('watching');
     onSuccess();
-    let waitMs = busyLookMs;
+    let waitMs = firstLookMs;
     while (!this.#stopping.signal.aborted) {
-      const changed = await looker.look();
-      if (changed !== null) this.#options.onChange(changed);
-      const isBusy = looker.isArmed ? rate.perSecond > quietRateMax : changed !== null;
-      waitMs = isBusy ? busyLookMs : Math.min(waitMs * 2, lookEveryMs);
-      const isQuiet = waitMs >= quietAfterMs;
+      const { tables, perSecond } = await looker.look();
+      notifiedCount = 0;
+      if (tables !== null) onChange(tables);
+      waitMs = tables === null ? Math.min(waitMs * 2, lookEveryMs) : firstLookMs;
+      const isQuiet = perSecond <= quietRateMax;
       // Having armed, it looks again at once: a writer that read the word before is in that look, or in progress in it.
       const hasJustArmed = await looker.setArmed(isQuiet);
-      if (!hasJustArmed)
-        await this.#bell.wait(isQuiet && !looker.isAwaiting ? looker.quietMs : waitMs, this.#stopping.signal);
+      if (!hasJustArmed) await this.#bell.wait(looker.waitMs({ isQuiet, waitMs }), this.#stopping.signal);
     }
     await looker.setArmed(false);
   }
@@ -143,31 +140,6 @@ class DatabaseWatch implements Watch {
 /** The table of which a trigger has notified; null: it was somebody else. */
 const tableIn = (payload: string): RelationId | null =>
   /^[1-9][0-9]{0,9}$/.test(payload) ? (Number(payload) as RelationId) : null;
-
-/** How often something happens. */
-class Rate {
-  readonly #clock: Clock;
-  #since: number;
-  #count = 0;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-    this.#since = clock.elapsed();
-  }
-
-  count(): void {
-    if (this.#clock.elapsed() - this.#since > 1_000) {
-      this.#since = this.#clock.elapsed();
-      this.#count = 0;
-    }
-    this.#count += 1;
-  }
-
-  /** In the second that is not over yet. */
-  get perSecond(): number {
-    return this.#clock.elapsed() - this.#since > 1_000 ? 0 : this.#count;
-  }
-}
 
 const reasonOf = (error: unknown): string => (isReplicationError(error) ? error.code : String(error));
 
@@ -190,13 +162,22 @@ const changesSince = (schema: string, before: Snapshot, shapes: readonly number[
   return sql`select tbl::text, count(*) as n from (${sql.join(deltas, ' union all ')}) d group by tbl`;
 };
 
+const sumOf = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0);
+
 const changedTables = (counts: Readonly<Record<string, number>>): ReadonlySet<RelationId> | 'all' | null => {
   const tables = Object.keys(counts);
   if (tables.length === 0) return null;
-  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
   // A segment was cut off: others may follow in it.
-  return total >= tellApartMax ? 'all' : new Set(tables.map((table) => Number(table) as RelationId));
+  return sumOf(counts) >= tellApartMax ? 'all' : new Set(tables.map((table) => Number(table) as RelationId));
 };
+
+interface Look {
+  /** The tables that have changed; null: none. */
+  readonly tables: ReadonlySet<RelationId> | 'all' | null;
+  /** How many changes were noted in a second. */
+  readonly perSecond: number;
+}
 
 /** What was seen of a database so far. */
 class Looker {
@@ -205,15 +186,25 @@ class Looker {
   readonly #mayArm: boolean;
   #isArmed = false;
   #seen: Snapshot | null = null;
+  /** Who was in progress at the first look after the triggers were armed; null: there was none yet. */
+  #silent: ReadonlySet<bigint> | null = null;
   #shapes: readonly number[] = [];
+  readonly #clock: Clock;
+  #lookedAt: number;
 
-  private constructor(session: Session, schema: string, mayArm: boolean) {
+  private constructor(
+    session: Session,
+    schema: string,
+    { mayArm, clock }: { mayArm: boolean; clock: Clock },
+  ) {
+    this.#clock = clock;
+    this.#lookedAt = clock.elapsed();
     this.#session = session;
     this.#schema = schema;
     this.#mayArm = mayArm;
   }
 
-  static async open(session: Session, schema: string): Promise<Looker> {
+  static async open(session: Session, schema: string, clock: Clock): Promise<Looker> {
     const [, , , settings] = await session.script(
       sql`listen ${sql.id(schema)}`,
       // Segments grow and are emptied, and nobody analyzes them: a plan that scans them would be kept.
@@ -221,26 +212,26 @@ class Looker {
       disarm(schema),
       sql`select current_setting('max_prepared_transactions') as prepared_max`,
     );
-    return new Looker(session, schema, settings?.[0]?.['prepared_max'] === '0');
+    return new Looker(session, schema, { mayArm: settings?.[0]?.['prepared_max'] === '0', clock });
   }
 
-  /** Transactions were in progress at the last look: their end is not announced, so it is worth looking soon. */
-  get isAwaiting(): boolean {
-    return this.#seen !== null && !this.#seen.endsWith(':');
+  /** Some who may have read the word before the triggers were armed are in progress: their end is not announced. */
+  get #isAwaiting(): boolean {
+    const inProgress = this.#seen === null ? [] : parseSnapshot(this.#seen).inProgress;
+    return this.#silent === null ? inProgress.length > 0 : inProgress.some((xid) => this.#silent?.has(xid));
   }
 
-  get isArmed(): boolean {
-    return this.#isArmed;
+  /** Until the next look, which may be earlier where nobody is woken and where something is in progress. */
+  waitMs({ isQuiet, waitMs }: { readonly isQuiet: boolean; readonly waitMs: number }): number {
+    if (!this.#mayArm) return waitMs;
+    if (!isQuiet) return busyLookMs;
+    return this.#isAwaiting ? waitMs : lookWhenArmedEveryMs;
   }
 
-  /** How long to wait for a wake-up, if there is one, in a quiet database. */
-  get quietMs(): number {
-    return this.#isArmed ? lookWhenArmedEveryMs : lookEveryMs;
-  }
-
-  /** The tables that have changed since the last look; null for none. What is committed while this reads is left to the next look. */
-  async look(): Promise<ReadonlySet<RelationId> | 'all' | null> {
-    const [before, shapes] = [this.#seen, this.#shapes];
+  /** What has changed since the last look. What is committed while this reads is left to the next one. */
+  async look(): Promise<Look> {
+    const [before, shapes, beganAt] = [this.#seen, this.#shapes, this.#lookedAt];
+    this.#lookedAt = this.#clock.elapsed();
     const changes = before === null ? nothing : changesSince(this.#schema, before, shapes);
     const [[row] = []] = await this.#session.script(
       sql`
@@ -248,11 +239,12 @@ class Looker {
              (select json_object_agg(tbl, n) from (${changes}) c) as changes`.planned(),
     );
     this.#seen = row?.['snapshot'] ?? '';
+    if (this.#isArmed) this.#silent ??= new Set(parseSnapshot(this.#seen).inProgress);
     this.#shapes = JSON.parse(row?.['shapes'] ?? '[]') as number[];
     // What is noted in a shape that was made since the last look has not been looked at.
-    if (before === null || !isDeepStrictEqual(shapes, this.#shapes)) return 'all';
-    if (before === this.#seen) return null;
-    return changedTables(JSON.parse(row?.['changes'] ?? '{}') as Record<string, number>);
+    if (before === null || !isDeepStrictEqual(shapes, this.#shapes)) return { tables: 'all', perSecond: 0 };
+    const counts = JSON.parse(row?.['changes'] ?? '{}') as Record<string, number>;
+    return { tables: changedTables(counts), perSecond: (sumOf(counts) * 1000) / (this.#lookedAt - beganAt) };
   }
 
   /** @returns true when this call has armed the triggers */
@@ -261,6 +253,7 @@ class Looker {
     if (target === this.#isArmed) return false;
     await this.#session.script(target ? arm(this.#schema) : disarm(this.#schema));
     this.#isArmed = target;
+    this.#silent = null;
     return target;
   }
 }
