@@ -6,7 +6,7 @@ import type { Row } from './session.ts';
 import type { Sql } from './sql.ts';
 
 /** What a statement has said: its rows, and how many it touched. */
-export interface Answer {
+interface Answer {
   readonly rows: readonly Row[];
   readonly count: number;
 }
