@@ -52,6 +52,35 @@ export const applyStages = async (
   contexts: readonly ApplyContext[],
   last: Request<void>,
 ): Promise<AppliedRows[]> => {
+  const batches = batchesOf(contexts);
+  const final = batches.pop() ?? [];
+  const applied: AppliedRows[] = [];
+  for (const batch of batches) applied.push(...(await applyBatch(session, batch, nothing)));
+  return [...applied, ...(await applyBatch(session, final, last))];
+};
+
+const nothing = say();
+
+/** Tables, in their order, that go together in a message: so many that their rows are few, or one by itself. */
+const batchesOf = (contexts: readonly ApplyContext[]): ApplyContext[][] => {
+  const batches: ApplyContext[][] = [];
+  for (const context of contexts) {
+    const batch = batches.at(-1);
+    if (batch !== undefined && areFew([...batch, context])) batch.push(context);
+    else batches.push([context]);
+  }
+  return batches;
+};
+
+const areFew = (contexts: readonly ApplyContext[]): boolean =>
+  sumOf(contexts.map(({ stagedRowCount }) => stagedRowCount)) < manyMin &&
+  !contexts.some(({ plan }) => needsReplacement(plan));
+
+const applyBatch = async (
+  session: Session,
+  contexts: readonly ApplyContext[],
+  last: Request<void>,
+): Promise<AppliedRows[]> => {
   if (areFew(contexts)) {
     try {
       return await applyTogether(session, contexts, last);
@@ -62,13 +91,9 @@ export const applyStages = async (
   }
   const applied: AppliedRows[] = [];
   for (const context of contexts) applied.push(await applyStage(context));
-  await session.ask(last);
+  if (last !== nothing) await session.ask(last);
   return applied;
 };
-
-const areFew = (contexts: readonly ApplyContext[]): boolean =>
-  sumOf(contexts.map(({ stagedRowCount }) => stagedRowCount)) < manyMin &&
-  !contexts.some(({ plan }) => needsReplacement(plan));
 
 const savepoint = sql`savepoint before_apply`;
 const rollback = sql`rollback to savepoint before_apply`;

@@ -9,7 +9,7 @@ import { failureOf } from '../../pg/failure.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { stagedColumnNames, type StagePlan } from './stage.ts';
-import { ensureStage, noteStaged } from './stage-table.ts';
+import { ensureStages, noteStaged } from './stage-table.ts';
 
 /** Asked for when there is something to take them: a stream that nobody reads would hold up its session. */
 export interface Incoming {
@@ -27,7 +27,7 @@ const analyzeBytesMin = 500_000;
 
 /** @returns how many rows have come */
 export const fillStage = async (session: Session, plan: StagePlan, incoming: Incoming): Promise<number> => {
-  await ensureStage(session, plan);
+  await ensureStages(session, [plan]);
   const target = sql`copy ${plan.stage} (${stagedColumnNames(plan)}) from stdin with (format binary)`;
   const { bytes, rowCount } = await copy(session, target, incoming);
   noteStaged(session, plan, rowCount);

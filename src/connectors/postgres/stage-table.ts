@@ -27,13 +27,17 @@ const remember = (session: Session, plan: StagePlan, table: StageTable): void =>
 };
 
 /** A stage lives as long as its session, and is made anew when the table has changed. */
-export const ensureStage = async (session: Session, plan: StagePlan): Promise<void> => {
-  const create = createStage(plan);
-  const definition = create.inlined();
-  const known = tableOf(session, plan);
-  if (known?.definition === definition) return;
-  await session.script(...(known === undefined ? [] : [sql`drop table if exists ${plan.stage}`]), create);
-  remember(session, plan, { definition, usedRowCount: 0 });
+export const ensureStages = async (session: Session, plans: readonly StagePlan[]): Promise<void> => {
+  const wanted = plans.map((plan) => ({ plan, create: createStage(plan), known: tableOf(session, plan) }));
+  const missing = wanted.filter(({ create, known }) => known?.definition !== create.inlined());
+  if (missing.length === 0) return;
+  await session.script(
+    ...missing.flatMap(({ plan, create, known }) =>
+      known === undefined ? [create] : [sql`drop table if exists ${plan.stage}`, create],
+    ),
+  );
+  for (const { plan, create } of missing)
+    remember(session, plan, { definition: create.inlined(), usedRowCount: 0 });
 };
 
 /** So many rows more are in the stage. */

@@ -26,7 +26,7 @@ import { tableAltered } from './reader.ts';
 import { isFurther } from './sequence-order.ts';
 import { advanceSequence, lockDefinitions, readSequences, type SequenceValue } from './sequences.ts';
 import type { StagePlan } from './stage.ts';
-import { emptyStage, noteStaged } from './stage-table.ts';
+import { emptyStage, ensureStages, noteStaged } from './stage-table.ts';
 import type { Table } from './table.ts';
 
 export interface WriterOptions {
@@ -83,6 +83,11 @@ export class PostgresWriter {
     await prepareLocking(this.#session);
     if (!this.#session.memory.has('writer')) await this.#prepareSession();
     this.#session.beginWithNext(sql`begin isolation level read committed read write`);
+  }
+
+  /** Makes the stages that are not there yet; `fillStage` would make them one by one. */
+  prepareStages(plans: readonly StagePlan[]): Promise<void> {
+    return ensureStages(this.#session, plans);
   }
 
   /** True when the table has no rows now. */

@@ -52,6 +52,8 @@ export const loadRound = async ({ context, delivery, loan }: LoadOptions): Promi
   });
   try {
     await writer.begin();
+    const surelyStaged = delivery.tables.filter((table) => directStream(delivery, table) === null);
+    await writer.prepareStages(surelyStaged.map(({ plan }) => plan));
     const staged: StagedTable[] = [];
     let filledRowCount = 0;
     let bytes = 0;
@@ -90,6 +92,14 @@ interface TableLoad {
   readonly midway: () => Promise<void>;
 }
 
+/** The rows that may go straight into the table if it is empty; null: they may not, or are too few to ask. */
+const directStream = ({ member }: Delivery, { plan, streams, noting }: TableDelivery): RowStream | null => {
+  const [only, ...others] = streams;
+  const isOnlyWriter = member.role === 'target' && noting === null;
+  if (only === undefined || others.length > 0 || !isOnlyWriter || !plan.fitsTableDirectly) return null;
+  return only.base !== null || only.changeCount >= manyMin ? only : null;
+};
+
 /** The short way, straight into an empty table. Null where that way is not open, and nothing was done. */
 const fillEmptyTable = async ({
   writer,
@@ -98,13 +108,10 @@ const fillEmptyTable = async ({
   report,
   midway,
 }: TableLoad): Promise<number | null> => {
-  const { plan, streams, noting } = table;
-  const [only, ...others] = streams;
-  const isOnlyWriter = delivery.member.role === 'target' && noting === null;
-  if (only === undefined || others.length > 0 || !isOnlyWriter || !plan.fitsTableDirectly) return null;
-  const isLarge = only.base !== null || only.changeCount >= manyMin;
-  if (!isLarge || !(await writer.isEmpty(plan))) return null;
-  const { source, scope, table: from, base } = only;
+  const { plan } = table;
+  const stream = directStream(delivery, table);
+  if (stream === null || !(await writer.isEmpty(plan))) return null;
+  const { source, scope, table: from, base } = stream;
   const rows = (): Readable => source.reader.bareRows({ scope, source: from, plan, base });
   return source.reader.inTurn(() =>
     fillTable(writer.session, plan, { rows, sender: source.reader.label, onBytes: report, midway }),
