@@ -18,6 +18,7 @@ import type { SyncId } from '../model/topology.ts';
 import { connect } from '../pg/conninfo.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { passOn, type Reached } from '../replication/fault-point.ts';
+import { keepYoungGenerationSmall } from '../runtime/heap.ts';
 import type { Log } from '../runtime/log.ts';
 import { inBackground } from './background.ts';
 import { shipConflicts } from './conflict-shipper.ts';
@@ -66,6 +67,7 @@ const idleInTransactionMs = 3_000;
  * @throws ReplicationError `not_installed`
  */
 export const runDaemon = async ({ config, log, signal, reached = passOn }: DaemonOptions): Promise<void> => {
+  keepYoungGenerationSmall();
   const self: DaemonSelf = {
     id: randomUUID() as DaemonId,
     host: hostname(),

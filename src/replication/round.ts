@@ -4,7 +4,7 @@
  * 1. Open a snapshot on every source that is present; find what changed. Nothing: the end, without a write.
  * 2. Load what changed into the stage of each database that is written.
  * 3. Finish the sources: no table was rewritten meanwhile, and what was read cannot be lost any more (engine rules §1, §3).
- *    At the same time,
+ *    At the same time, where no application waits for our locks,
  * 4. on each written database, in one transaction: the positions (the fence), locks, verdicts, rows, records. When the sources
  *    have finished: commit.
  *

@@ -69,6 +69,11 @@ export class PostgresWriter {
     this.#hasWriters = hasWriters;
   }
 
+  /** Applications write this database too. */
+  get hasWriters(): boolean {
+    return this.#hasWriters;
+  }
+
   get session(): Session {
     return this.#session;
   }

@@ -179,6 +179,8 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     const moves = movesOf(delivery);
     assert(moves.length > 0, 'nothing keeps a second worker from writing the same');
     assertMayWrite(context, database);
+    // Rows that applications write are not kept locked while another database takes its time.
+    if (writer.hasWriters) await sourcesFinished;
     const plans = staged.map(({ table }) => table.plan);
     const since = await writer.enter(context.sync.id, moves, plans);
     await context.reached('rows_locked', database);
