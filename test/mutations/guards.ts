@@ -63,6 +63,15 @@ export const guards: readonly Guard[] = [
   },
   {
     invariant: 1,
+    what: 'a database commits before its sources have ended',
+    file: 'src/replication/apply/destination.ts',
+    from: '    await sourcesFinished;\n',
+    to: '',
+    test: 'test/scenarios/rewritten-in-a-round.test.ts',
+    name: 'is read again, and no row is missing on the target meanwhile',
+  },
+  {
+    invariant: 1,
     what: 'nobody waits until the source has flushed what it showed',
     file: 'src/connectors/postgres/reader.ts',
     from: "if (flush?.[0]?.['flushed'] !== 't') await this.#flush();",

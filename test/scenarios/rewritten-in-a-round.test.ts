@@ -55,6 +55,7 @@ describe.each([
   ['a table that VACUUM FULL writes anew', 'vacuum full orders'],
   ['a partition that CLUSTER writes anew', 'cluster visits_2026 using visits_2026_pkey'],
 ])('%s on the source after the snapshot', (_, statements) => {
+  // Fails when a database commits before its sources have ended (npm run mutate).
   it('is read again, and no row is missing on the target meanwhile', async () => {
     await using gang = await createShop();
     const before = [...(await gang.rows('B', 'orders')), ...(await gang.rows('B', 'visits'))];
