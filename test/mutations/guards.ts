@@ -161,6 +161,15 @@ export const guards: readonly Guard[] = [
     name: 'an application inserts the row and deletes it again: the deletion is the later change, and is not lost',
   },
   {
+    invariant: 9,
+    what: 'a round does not look after rows that it leaves as they are',
+    file: 'src/connectors/postgres/verify.ts',
+    from: 'on ${sameKey(plan.key, sql`s`, sql`d`)}',
+    to: 'on ${sameKey(plan.key, sql`s`, sql`d`)} and ${isApplied}',
+    test: 'test/scenarios/overtaken-after-deciding.test.ts',
+    name: 'an application changes its row, which has won: no conflict is recorded with the later row as the earlier version',
+  },
+  {
     invariant: 4,
     what: 'truncations are not read',
     file: 'src/replication/read/delivery.ts',

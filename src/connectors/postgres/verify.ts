@@ -21,7 +21,10 @@ interface Checks {
   readonly notInserted: Sql | null;
   /** A row if a staged row is not in force, and no statement of ours has written what is there. */
   readonly suppressed: Sql | null;
-  /** A row if a key that we wrote was changed by an application after `since`. */
+  /**
+   * A row if a key of the stage was changed by an application after `since`: also where the row stays as it is, for then it is in the
+   * conflict record, as it was when that was written, under the version that was read before.
+   */
   readonly overtaken: Sql | null;
 }
 
@@ -51,7 +54,6 @@ const overtaken = (plan: StagePlan, since: Snapshot, local: LocalChanges): Sql =
     select
       from (${changedKeys({ ...local.scope, since })}) d
       join ${plan.stage} s on ${sameKey(plan.key, sql`s`, sql`d`)}
-     where ${isApplied}
      limit 1`;
 
 /**
