@@ -183,8 +183,15 @@ const isHeldUp = async (admin: Session): Promise<boolean> => {
 };
 
 test('a copy that has ended keeps nobody from the session, though its reader has not begun', async () => {
-  // Just more than a stream takes without asking its source to wait, and that by the chunk which ends the copy.
-  const stream = session.copyOut(sql`copy (select repeat('x', 65536)) to stdout`);
+  // Just more than a stream takes without asking its source to wait, and what is too much comes in one piece with the end of the copy: it is
+  // less than the server's buffer holds, and the server goes on when all before it has come.
+  const admin = await database.session();
+  await admin.script(sql`begin`, sql`select pg_advisory_xact_lock(1)`);
+  const stream = session.copyOut(
+    sql`copy (select repeat('x', 64936) union all select repeat('x', 599) from pg_advisory_xact_lock(1)) to stdout`,
+  );
+  while (stream.readableLength < 57_000) await wait(5);
+  await admin.script(sql`commit`);
   expect(await session.query(sql`select 'here' as word`)).toEqual([{ word: 'here' }]);
   expect((await read(stream)).length).toBe(65_537);
 });
