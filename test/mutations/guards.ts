@@ -179,6 +179,15 @@ export const guards: readonly Guard[] = [
     name: 'lets a truncation win over earlier changes and lose against later ones',
   },
   {
+    invariant: 4,
+    what: 'a truncation that was brought hides a later deletion',
+    file: 'src/connectors/postgres/base-version.ts',
+    from: ' or ${at} > ${base.at}::timestamptz',
+    to: '',
+    test: 'test/scenarios/makedelta.test.ts',
+    name: 'a truncation that comes by does not lend its time to a later deletion',
+  },
+  {
     invariant: 5,
     what: 'knowledge counts for nothing',
     file: 'src/replication/plan/arbitrate.ts',

@@ -229,6 +229,25 @@ test('a truncation that comes by does not contend for a row that has stayed and 
   expect(await network.rows('C', { schema: 'tahr', name: 'conflict' })).toEqual([]);
 });
 
+// Fails when a truncation that was brought hides a later deletion (npm run mutate).
+test('a truncation that comes by does not lend its time to a later deletion', async () => {
+  await using network = await createNetwork({
+    databases: ['A', 'C', 'D'],
+    makedelta: ['C'],
+    schema,
+    tables,
+    syncs: { gang: bothWays('A', 'C'), tail: bothWays('C', 'D') },
+  });
+  await network.run('A', put(1, 'first'));
+  await network.settle();
+  await network.run('D', 'truncate items');
+  await network.run('A', put(1, 'after the truncation, before the deletion'));
+  await network.run('C', 'delete from items where id = 1');
+  await network.sync('tail').round();
+  await network.expectEqual();
+  expect(await network.rows('A', 'items')).toEqual([]);
+});
+
 // Fails when what changes nothing goes no further (npm run mutate).
 test('a change that finds its row as it makes it contends further on', async () => {
   await using network = await createNetwork({

@@ -31,6 +31,16 @@ export const decodeBase = (row: Row): BaseVersion => ({
 export const pathFrom = (holder: DatabaseId, { origin, path }: BaseVersion): readonly DatabaseId[] =>
   origin === null ? [...path, holder] : path;
 
+/**
+ * Which of two deletions is the version of a row that is gone: true for that of the row, which has a place and a time of its own, against
+ * the truncation. One that was made here removed what was there before it. Of one that was brought nobody says what its maker
+ * had seen of this database, and it is a deletion of every row at its time: the later one counts.
+ */
+export const outlasts = (base: BaseVersion, { seq, at }: { readonly seq: Sql; readonly at: Sql }): Sql =>
+  base.path.length === 0
+    ? sql`${seq} > ${base.seq}::bigint`
+    : sql`(${seq} > ${base.seq}::bigint or ${at} > ${base.at}::timestamptz)`;
+
 /** A copy is known to everybody: any change that somebody holds supersedes it. */
 export const knowersOfBase = (scope: EntryScope, base: BaseVersion): Sql => {
   const everybody = [scope.holder, ...scope.peers.map(({ id }) => id)];

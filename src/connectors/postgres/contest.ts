@@ -9,7 +9,7 @@ import type { DatabaseId } from '../../model/topology.ts';
 import type { Row } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { keyText, rowDiffers, sameRow } from './apply.ts';
-import { type BaseVersion, knowersOfBase, pathFrom } from './base-version.ts';
+import { type BaseVersion, knowersOfBase, outlasts, pathFrom } from './base-version.ts';
 import { type EntryScope, heldVersions, keyIdentity, keyList, sameKey } from './entries.ts';
 import { fates, isApplied, type StagePlan } from './stage.ts';
 import { isThere, relationOf } from './table.ts';
@@ -82,25 +82,26 @@ const noVersions = (plan: StagePlan): Sql => sql`
   select ${keyList(plan.key)}, src as holder, origin, oxid, at, path, is_open, knows from ${plan.stage} where false`;
 
 /**
- * A truncation is a change of every key that is gone; of the two, the later one is the version that the row has here. A row that is there
- * has stayed against the truncation, also where that came here after it.
+ * A truncation is a change of every key that is gone. A row that is there has stayed against the truncation, also where that came here
+ * after it.
  */
 const localVersions = (plan: StagePlan, { scope, truncation }: LocalChanges): Sql => {
   const columns = sql`${keyList(plan.key)}, ${scope.holder}::integer as holder, origin, oxid, at, path, is_open, knows`;
   const own = heldVersions(scope, 'all');
   if (truncation === null) return sql`select ${columns} from (${own}) own`;
   const origin = truncation.origin ?? scope.holder;
+  const isOfRow = outlasts(truncation, { seq: sql`own.seq`, at: sql`own.at` });
   const emptied = sql`
     select ${keyList(plan.key, sql`s`)}, ${origin}::integer as origin, ${truncation.xid}::xid8 as oxid,
            ${truncation.at}::timestamptz as at, ${pathFrom(scope.holder, truncation)}::integer[] as path,
-           ${truncation.seq}::bigint as seq, false as is_open, ${knowersOfBase(scope, truncation)} as knows
+           ${truncation.seq}::bigint as seq, false as is_open, ${knowersOfBase(scope, truncation)} as knows, 1 as rank
       from ${plan.stage} s
      where not exists (select from ${relationOf(plan.table)} t where ${sameRow(plan)})`;
   return sql`
     select ${columns}
       from (select distinct on (${keyIdentity(plan.key, sql`e`)}) *
-              from (select * from (${own}) own union all ${emptied}) e
-             order by ${keyIdentity(plan.key, sql`e`)}, e.seq desc) newest`;
+              from (select own.*, case when ${isOfRow} then 2 else 0 end as rank from (${own}) own union all ${emptied}) e
+             order by ${keyIdentity(plan.key, sql`e`)}, e.rank desc) newest`;
 };
 
 /** Whether there is a row is null for what the written database holds: the table says it. */

@@ -19,7 +19,7 @@ import { type Request, say } from '../../pg/request.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { decodeFloors, selectFloors } from './consumer.ts';
-import { type BaseVersion, copyVersion, knowersOfBase, pathFrom } from './base-version.ts';
+import { type BaseVersion, copyVersion, knowersOfBase, outlasts, pathFrom } from './base-version.ts';
 import { changesIn, type SourceTable, type TableChanges, type Window } from './changes.ts';
 import { changedKeys, type EntryScope, heldVersions } from './entries.ts';
 import { decodeDefinitions, selectDefinitions } from './fingerprint.ts';
@@ -192,7 +192,8 @@ const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion
   if (!plan.hasVersions)
     return sql`select ${sql.join(staged.map(({ current }) => current))}, true as present ${rowColumns(plan)} from ${relationOf(source)} t`;
   const keys = staged.map(({ current, noted }) => sql`coalesce(${current}, ${noted})`);
-  const isNewer = sql`(d.seq is not null and (d.seq > ${base.seq}::bigint or ${isThere(sql`t`)}))`;
+  const isOfRow = outlasts(base, { seq: sql`d.seq`, at: sql`d.at` });
+  const isNewer = sql`(d.seq is not null and (${isOfRow} or ${isThere(sql`t`)}))`;
   const [gone, unchanged] = [versionOf(scope, base), versionOf(scope, copyVersion)];
   const columns = versionColumns.map(
     (column) => sql`
