@@ -40,6 +40,8 @@ export interface Arena {
   endTransactions(names: readonly string[]): Promise<void>;
   /** As when the daemon ends and another begins: all connections of rounds are new. */
   restart(): Promise<void>;
+  /** The server ends these backends. */
+  terminate(pids: readonly string[]): Promise<void>;
   /** Of the server; when it is there again, applications are connected anew. */
   crash(): Promise<void>;
 }
@@ -61,10 +63,9 @@ export const openArenas = async (count: number): Promise<Arenas> => {
 
 const openArena = async (): Promise<Arena & { close(): Promise<void> }> => {
   const server = await startServer({ settings });
-  await using administrator = await connect(server.parameters, {
-    label: 'the server',
-    applicationName: 'test',
-  });
+  const administer = (): Promise<Session> =>
+    connect(server.parameters, { label: 'the server', applicationName: 'test' });
+  await using administrator = await administer();
   const databases = new Map<string, Database>();
   const applications = new Map<string, readonly Session[]>();
   for (const [index, name] of databaseNames.entries()) {
@@ -92,6 +93,10 @@ const openArena = async (): Promise<Arena & { close(): Promise<void> }> => {
     application: (name, index) => applications.get(name)?.[index] as Session,
     borrow: (id) => (pools.get(id) as Pool).acquire(),
     restart,
+    async terminate(pids) {
+      await using session = await administer();
+      for (const pid of pids) await session.query(sql`select pg_terminate_backend(${pid}::integer, 5000)`);
+    },
     async crash() {
       await server.kill();
       await Promise.all([...applications.values()].flat().map((session) => session.close()));

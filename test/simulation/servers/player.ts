@@ -250,7 +250,10 @@ class Player {
       if (pending === null || !isAt(pending, point, database)) return;
       const { how } = pending;
       pending = null;
-      if (how === 'cut') return this.#cut(mine, database);
+      if (how === 'cut')
+        return this.#arena.terminate(
+          mine.on(database.id).map((session) => session.memory.get('pid') as string),
+        );
       if (how === 'crash') {
         crash = this.#arena.crash();
         return crash;
@@ -287,13 +290,6 @@ class Player {
   async #inTheMiddle(steps: readonly Step[]): Promise<void> {
     this.#trace.push('  in the middle of the next round:');
     for (const step of steps) await this.step(step);
-  }
-
-  async #cut(mine: RoundLoans, { id, name }: Database): Promise<void> {
-    const pids = await Promise.all(mine.on(id).map(async (session) => session.memory.get('pid') as string));
-    const administrator = this.#arena.application(name, 0);
-    for (const pid of pids)
-      await administrator.query(sql`select pg_terminate_backend(${pid}::integer, 5000)`);
   }
 
   /** Its code; told of as a trouble when a round may not fail like that. */
