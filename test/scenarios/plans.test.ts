@@ -26,3 +26,20 @@ test('a table that the planner takes for empty is not scanned once for each row 
   // Rounds and the comparison scan it a few times; not thousands.
   expect(Number(seen?.['seq_scan'])).toBeLessThan(30);
 });
+
+test.each([
+  { rows: 'in order', key: "lpad(i::text, 8, '0')" },
+  { rows: 'in no order', key: 'md5(i::text)' },
+])('a source sends a whole table of changed rows that lie $rows', async ({ key }) => {
+  await using gang = await createGang({
+    roles: { A: 'source', B: 'target' },
+    schema: 'create table items (id text primary key, n int)',
+    tables: ['items'],
+  });
+  await gang.run('A', `insert into items select ${key}, 0 from generate_series(1, 20000) i`);
+  await gang.expectEqual();
+  await gang.on('A').script(sql`analyze public.items`);
+  await gang.run('A', `update items set n = 1`);
+  await gang.run('A', `delete from items where hashtext(id) % 3 = 0`);
+  await gang.expectEqual();
+});

@@ -24,6 +24,7 @@ import { changesIn, type SourceTable, type TableChanges, type Window } from './c
 import { changedKeys, type EntryScope, heldVersions } from './entries.ts';
 import { decodeDefinitions, selectDefinitions } from './fingerprint.ts';
 import { anyWay, onlyByIndex } from './by-index.ts';
+import { chooseFinding, type Finding, finding, isMany, statisticsOf } from './finding-rows.ts';
 import { prepareLocking } from './lock-settings.ts';
 import { decodePosition, type Position, selectPositions, type Snapshot } from './position.ts';
 import { readSequences, type SequenceValue } from './sequences.ts';
@@ -57,6 +58,8 @@ export interface RowRequest {
   readonly plan: StagePlan;
   /** Null: the changed rows. Else the whole table, as of this version where nothing newer is known of a row. */
   readonly base: BaseVersion | null;
+  /** How many deltas there are of it. */
+  readonly changeCount: number;
 }
 
 export class PostgresReader {
@@ -100,21 +103,33 @@ export class PostgresReader {
     return found;
   }
 
-  /** One at a time, for a session does one thing at a time, and several databases may be filled from here at once. */
-  async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work);
+  /**
+   * Sends rows as binary COPY data. One request at a time, for a session does one thing at a time, and several databases may be filled
+   * from here at once.
+   * @param form `staged`: in the columns of the stage; `bare`: the rows that are there in the table's own columns, for an empty table
+   * @param take gets what opens the stream, and reads it to its end
+   */
+  async send<T>(
+    request: RowRequest,
+    form: 'staged' | 'bare',
+    take: (rows: () => Readable) => Promise<T>,
+  ): Promise<T> {
+    const select = form === 'staged' ? selectRows(request) : selectBareRows(request);
+    const turn = this.#turn.then(async () => {
+      const copy = finding(
+        await this.#findingFor(request),
+        sql`copy (${select}) to stdout with (format binary)`,
+      );
+      return take(() => this.#session.copyOut(copy));
+    });
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
 
-  /** The rows as binary COPY data, in the columns of the stage. */
-  rows(request: RowRequest): Readable {
-    return this.#session.copyOut(sql`copy (${selectRows(request)}) to stdout with (format binary)`);
-  }
-
-  /** The rows that are there, in the table's own columns, for an empty table. */
-  bareRows(request: RowRequest): Readable {
-    return this.#session.copyOut(sql`copy (${selectBareRows(request)}) to stdout with (format binary)`);
+  async #findingFor({ base, changeCount, source, scope }: RowRequest): Promise<Finding> {
+    if (base !== null || !isMany(changeCount)) return 'lookups';
+    const [statistics] = await this.#session.ask(statisticsOf(source, scope.key));
+    return chooseFinding(changeCount, statistics);
   }
 
   /**

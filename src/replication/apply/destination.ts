@@ -1,6 +1,5 @@
 /** A written database in a round: filled stage by stage while the sources are open, then applied in one go. */
 import assert from 'node:assert/strict';
-import type { Readable } from 'node:stream';
 import type { AppliedRows } from '../../connectors/postgres/apply-stage.ts';
 import type { StagedVersion } from '../../connectors/postgres/apply.ts';
 import {
@@ -10,7 +9,9 @@ import {
   pathFrom,
 } from '../../connectors/postgres/base-version.ts';
 import { fillStage, fillTable } from '../../connectors/postgres/load.ts';
+import type { RowRequest } from '../../connectors/postgres/reader.ts';
 import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
+import type { StagePlan } from '../../connectors/postgres/stage.ts';
 import { PostgresWriter } from '../../connectors/postgres/writer.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import type { Database } from '../../model/topology.ts';
@@ -111,12 +112,19 @@ const fillEmptyTable = async ({
   const { plan } = table;
   const stream = directStream(delivery, table);
   if (stream === null || !(await writer.isEmpty(plan))) return null;
-  const { source, scope, table: from, base } = stream;
-  const rows = (): Readable => source.reader.bareRows({ scope, source: from, plan, base });
-  return source.reader.inTurn(() =>
-    fillTable(writer.session, plan, { rows, sender: source.reader.label, onBytes: report, midway }),
+  const { reader } = stream.source;
+  return reader.send(requestOf(stream, plan), 'bare', (rows) =>
+    fillTable(writer.session, plan, { rows, sender: reader.label, onBytes: report, midway }),
   );
 };
+
+const requestOf = ({ scope, table, base, changeCount }: RowStream, plan: StagePlan): RowRequest => ({
+  scope,
+  source: table,
+  plan,
+  base,
+  changeCount,
+});
 
 /** Fills the stage of a table from all its streams. @returns with how many rows */
 export const stageTable = async (load: TableLoad): Promise<number> => {
@@ -136,15 +144,8 @@ const loadStream = async (
   const { plan } = table;
   const isKept = stream.base === copyVersion && table.onlyIfEmpty && !isEmpty;
   const base = isKept ? null : stream.base;
-  const request = {
-    scope: stream.scope,
-    source: stream.table,
-    plan,
-    base,
-  };
   const { reader } = stream.source;
-  const rows = (): Readable => reader.rows(request);
-  const sent = await reader.inTurn(() =>
+  const sent = await reader.send({ ...requestOf(stream, plan), base }, 'staged', (rows) =>
     fillStage(writer.session, plan, { rows, sender: reader.label, onBytes: report, midway }),
   );
   if (base === null) return sent;

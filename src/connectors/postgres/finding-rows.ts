@@ -1,0 +1,81 @@
+/**
+ * How a source finds the rows of the keys that were changed. The planner cannot choose: it knows nothing of the deltas, takes them
+ * for a few hundred, and so always looks rows up one by one. That is right for few; for many, reading the table once costs less.
+ */
+import type { Request } from '../../pg/request.ts';
+import { type Sql, sql } from '../../pg/sql.ts';
+import { relationOf, type Table, type TableKey } from './table.ts';
+
+/** `merge`: in the order of the key, beside its index. `hash`: as the table lies on the disk. Both pass the whole table at most once. */
+export type Finding = 'lookups' | 'merge' | 'hash';
+
+/** What the planner believes of a table. */
+export interface TableStatistics {
+  readonly rowCount: number;
+  /** How far rows lie in the order of the key's first column: 1 or -1 entirely, 0 not at all; null: not known. */
+  readonly correlation: number | null;
+}
+
+/** For fewer changes it is not worth asking how large the table is. */
+const manyMin = 10_000;
+
+/** A row that is looked up costs as much as about so many that are passed on the way. */
+const passedPerLookup = 4;
+
+/** From here on rows that follow each other in the index mostly lie on the same page. */
+const orderlyMin = 0.9;
+
+export const isMany = (changeCount: number): boolean => changeCount >= manyMin;
+
+/** For many changes. */
+export const chooseFinding = (changeCount: number, { rowCount, correlation }: TableStatistics): Finding => {
+  if (changeCount * passedPerLookup < rowCount) return 'lookups';
+  return correlation !== null && Math.abs(correlation) >= orderlyMin ? 'merge' : 'hash';
+};
+
+/** @param key what finds the rows; its first column decides in which order they are read */
+export const statisticsOf = (table: Table, key: TableKey): Request<TableStatistics> => ({
+  statements: [
+    // The planner's own estimate: it counts with the table's size now, whatever the statistics say, and over all partitions.
+    sql`explain (format json) select from ${relationOf(table)}`,
+    sql`
+      select correlation
+        from pg_catalog.pg_stats
+       where schemaname = ${table.relation.schema}::name and tablename = ${table.relation.name}::name
+         and attname = ${key.columns[0]?.name ?? ''}::name
+       order by inherited desc
+       limit 1`,
+  ],
+  read: ([plan, statistics]) => {
+    const correlation = statistics?.rows[0]?.['correlation'] ?? null;
+    return {
+      rowCount: estimateOf(plan?.rows[0]?.['QUERY PLAN'] ?? ''),
+      correlation: correlation === null ? null : Number(correlation),
+    };
+  },
+});
+
+/** Of the outermost node of a plan as JSON (manual, EXPLAIN). */
+const estimateOf = (plan: string): number => {
+  const [explained] = JSON.parse(plan) as [{ readonly Plan: { readonly 'Plan Rows': number } }];
+  return explained.Plan['Plan Rows'];
+};
+
+const settingsFor: Record<Finding, readonly string[]> = {
+  lookups: [],
+  merge: ['enable_nestloop', 'enable_hashjoin'],
+  hash: ['enable_nestloop'],
+};
+
+/** The statement, in one message with what makes the planner find rows that way, and what takes it back. */
+export const finding = (way: Finding, statement: Sql): Sql => {
+  const settings = settingsFor[way].map((name) => sql.id(name));
+  return sql.join(
+    [
+      ...settings.map((name) => sql`set local ${name} = off`),
+      statement,
+      ...settings.map((name) => sql`set local ${name} to default`),
+    ],
+    '; ',
+  );
+};
