@@ -14,6 +14,16 @@ const copyData = 'd'.charCodeAt(0);
 /** CopyDone: nothing but its header. */
 const copyDone = Buffer.from('c\0\0\0\x04', 'latin1');
 
+/** All data of a copy, and its end. */
+export const copyDataMessages = (data: Buffer): readonly Buffer[] => [headerOf(data), data, copyDone];
+
+const headerOf = (data: Buffer): Buffer => {
+  const header = Buffer.alloc(headerBytes);
+  header[0] = copyData;
+  header.writeUInt32BE(headerBytes - 1 + data.length, 1);
+  return header;
+};
+
 /** Begins when it is handed to `client.query`; has finished when the server is ready for the next query. */
 export class CopyIn extends Writable implements Submittable {
   /** How many rows the server took; known when it has finished. */
@@ -68,11 +78,8 @@ export class CopyIn extends Writable implements Submittable {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
     this.#whenTaken((socket) => {
-      const header = Buffer.alloc(headerBytes);
-      header[0] = copyData;
-      header.writeUInt32BE(headerBytes - 1 + chunk.length, 1);
       hold(socket);
-      socket.write(header);
+      socket.write(headerOf(chunk));
       if (socket.write(chunk)) done();
       else socket.once('drain', () => done());
     });

@@ -1,6 +1,7 @@
 /**
  * One connection to a server, with the settings that replication needs and values as the server wrote them.
  *
+ * - Requests need not wait for the answer to the one before: they are answered in their order (`pipeline.ts`). Streams need.
  * - Every value is a string or null: nothing is parsed, so nothing is rounded (invariant 8).
  * - Every setting that a role or database could have changed to our harm is set explicitly (engine rule §23).
  * - A failure is a `ReplicationError` with the server's own fields in `facts` (see `failure.ts`).
@@ -12,6 +13,7 @@ import pg from 'pg';
 import { CopyIn } from './copy-in.ts';
 import { CopyOut } from './copy-out.ts';
 import { connectFailureOf, failureOf, silenceOf, timeoutOf } from './failure.ts';
+import { Pipeline } from './pipeline.ts';
 import { PlanCache } from './plan-cache.ts';
 import { all, type Request } from './request.ts';
 import { type Sql, sql } from './sql.ts';
@@ -49,6 +51,7 @@ export class Session implements AsyncDisposable {
   /** Things that live as long as the connection: which temporary tables exist, which settings were made. */
   readonly memory = new Map<string, unknown>();
   readonly #plans = new PlanCache();
+  readonly #pipeline: Pipeline;
   #client: pg.Client;
   #failure: unknown = null;
   #isClosed = false;
@@ -60,6 +63,7 @@ export class Session implements AsyncDisposable {
 
   private constructor(client: pg.Client, label: string) {
     this.#client = client;
+    this.#pipeline = new Pipeline(client);
     this.label = label;
     client.on('error', (error) => {
       this.#failure ??= error;
@@ -129,7 +133,7 @@ export class Session implements AsyncDisposable {
    * @throws ReplicationError `database_unreachable`, also when the answer takes longer than that; the connection is given up then
    */
   async ping(withinMs: number): Promise<void> {
-    await this.#guard(() => this.#client.query('select'), withinMs);
+    await this.#guard(() => this.#pipeline.query('select'), withinMs);
   }
 
   /** Begins a transaction with the next message, whatever it is: one message less. */
@@ -168,11 +172,22 @@ export class Session implements AsyncDisposable {
   async #send(statements: readonly Sql[]): Promise<pg.QueryResult<Record<string, string | null>>[]> {
     const ahead = this.#takeAhead();
     const { text, prepares, taken } = this.#plans.message([...ahead, ...statements]);
-    const result: unknown = await this.#guard(() => this.#client.query(text));
+    const result = await this.#guard(() => this.#pipeline.query(text));
     taken();
-    const results = (Array.isArray(result) ? result : [result]) as pg.QueryResult[];
+    const results = Array.isArray(result) ? result : [result];
     const answers = prepares ? results.filter(({ command }) => command !== 'PREPARE') : results;
     return answers.slice(ahead.length);
+  }
+
+  /**
+   * `copy … from stdin` of rows that are there already, in one message with them.
+   * @returns how many rows the server took
+   */
+  async load(statement: Sql, rows: Buffer): Promise<number> {
+    const statements = [...this.#takeAhead(), statement];
+    const text = statements.map((one) => one.inlined()).join(';\n');
+    const result = await this.#guard(() => this.#pipeline.query(text, rows));
+    return (Array.isArray(result) ? result.at(-1) : result)?.rowCount ?? 0;
   }
 
   #takeAhead(): Sql[] {
@@ -187,6 +202,7 @@ export class Session implements AsyncDisposable {
    */
   copyOut(statement: Sql): Readable {
     assert(this.#ahead === null, 'a transaction that is to begin with what is copied');
+    assert(!this.#pipeline.isBusy, 'an answer that is still to come');
     const stream = this.#client.query(new CopyOut(statement.inlined()));
     stream.once('close', () => {
       if (!stream.readableEnded) this.destroy();
@@ -199,6 +215,7 @@ export class Session implements AsyncDisposable {
    * because the server has refused something, gives up the session with it: the server would wait for the rest.
    */
   copyIn(statement: Sql): Writable & { readonly rowCount: number } {
+    assert(!this.#pipeline.isBusy, 'an answer that is still to come');
     const statements = [...this.#takeAhead(), statement];
     const stream = new CopyIn(statements.map((one) => one.inlined()).join(';\n'));
     stream.once('close', () => {
