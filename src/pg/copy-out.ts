@@ -15,6 +15,8 @@ type Listener = (chunk: Buffer) => void;
 
 /** Begins when it is handed to `client.query`; ends when the server is ready for the next query. */
 export class CopyOut extends Readable implements Submittable {
+  /** How many rows the server has sent; known when the last has been read. */
+  rowCount = 0;
   readonly #statement: string;
   readonly #sorter = new MessageSorter();
   /** The connection, and what listened to its socket before, while the copy lasts. */
@@ -45,8 +47,11 @@ export class CopyOut extends Readable implements Submittable {
     this.destroy(error);
   }
 
-  /** Called by the driver: how many rows there were, which the reader knows. */
-  handleCommandComplete(): void {}
+  /** Called by the driver after each of the statements: its name, and for a COPY the number of rows. */
+  handleCommandComplete({ text }: { readonly text: string }): void {
+    const [command, count] = text.split(' ');
+    if (command === 'COPY') this.rowCount = Number(count);
+  }
 
   /** Called by the driver: nothing of this query comes any more. */
   handleReadyForQuery(): void {

@@ -20,6 +20,12 @@ import { type Sql, sql } from './sql.ts';
 
 export type Row = Readonly<Record<string, string | null>>;
 
+/** Rows on their way from the server. */
+export type RowsOut = Readable & {
+  /** Known when all have come. */
+  readonly rowCount: number;
+};
+
 export interface Notification {
   readonly channel: string;
   readonly payload: string;
@@ -200,7 +206,7 @@ export class Session implements AsyncDisposable {
    * `copy (…) to stdout`; the stream carries CopyData as it arrives, with errors as they come from the driver.
    * Whoever stops reading before the end gives up the session with it: the server would go on sending.
    */
-  copyOut(statement: Sql): Readable {
+  copyOut(statement: Sql): RowsOut {
     assert(this.#ahead === null, 'a transaction that is to begin with what is copied');
     assert(!this.#pipeline.isBusy, 'an answer that is still to come');
     const stream = this.#client.query(new CopyOut(statement.inlined()));

@@ -9,13 +9,13 @@ export const faultPoints = [
   'source_opened',
   /** It is known what has changed for a database that is written, and nothing is locked yet. */
   'changes_read',
-  /** The first rows of a table are on their way from the source to the written database. */
+  /** The first rows of a table have come from the source, and are on their way to the written database. */
   'copying',
-  /** Everything is staged, or copied into empty tables, on the written database. */
+  /** Everything is staged, or copied into empty tables, on the written database; or, where that is little, held for it. */
   'loaded',
   /** A source has ended: what was read can be relied on and cannot be lost any more. Those that follow, up to the commit, may come before it. */
   'source_finished',
-  /** The fence: the positions of a written database are moved, in its open transaction, and the rows that will be written are locked. */
+  /** The fence: the positions of a written database are moved, in its open transaction, and the rows that will be written are locked. Where nothing is to be decided they are being written already. */
   'rows_locked',
   /** What becomes of the rows of a table is decided, recorded and noted; the rows are as before. */
   'decided',

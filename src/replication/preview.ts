@@ -157,6 +157,7 @@ const stage = async (
           writer,
           delivery,
           table,
+          holder: null,
           report: () => undefined,
           midway: () => passOn('copying', delivery.member.database),
         });

@@ -32,10 +32,8 @@ export interface ApplyContext {
   readonly session: Session;
   readonly plan: StagePlan;
   readonly stagedRowCount: number;
-  /** Applications write this database too. */
-  readonly hasWriters: boolean;
-  /** From when on the rows have been locked. */
-  readonly since: Snapshot;
+  /** From when on the rows have been locked against applications; null: none writes this database. */
+  readonly since: Snapshot | null;
   readonly local: LocalChanges | null;
 }
 
@@ -115,9 +113,9 @@ const applyTogether = async (
   return applied;
 };
 
-const changesOf = ({ plan, hasWriters }: ApplyContext): Request<AppliedRows> => ({
-  statements: [deleteGone(plan), ...updateChanged(plan), insertMissing(plan, hasWriters)].map((statement) =>
-    statement.planned(),
+const changesOf = ({ plan, since }: ApplyContext): Request<AppliedRows> => ({
+  statements: [deleteGone(plan), ...updateChanged(plan), insertMissing(plan, since !== null)].map(
+    (statement) => statement.planned(),
   ),
   read: (answers) => {
     const [deleted = 0, ...others] = answers.map(({ count }) => count);
@@ -152,7 +150,7 @@ const updateFew = async (context: ApplyContext): Promise<AppliedRows> => {
 
 /** Where all rows that were staged have been found, none is missing, and none is looked for. */
 const updateMany = async (context: ApplyContext): Promise<AppliedRows> => {
-  const { session, plan, hasWriters, stagedRowCount } = context;
+  const { session, plan, since, stagedRowCount } = context;
   const [, deleted = 0, ...counts] = await session.counts(
     savepoint,
     deleteGone(plan),
@@ -160,7 +158,7 @@ const updateMany = async (context: ApplyContext): Promise<AppliedRows> => {
   );
   const updated = sumOf(counts);
   if (deleted + updated === stagedRowCount) return { deleted, updated, inserted: 0 };
-  const [, inserted = 0] = await session.counts(...byIndex(insertMissing(plan, hasWriters)));
+  const [, inserted = 0] = await session.counts(...byIndex(insertMissing(plan, since !== null)));
   return { deleted, updated, inserted };
 };
 
@@ -187,9 +185,9 @@ interface Verdict {
   readonly isOvertaken: boolean;
 }
 
-const verdictOf = ({ plan, hasWriters, since, local }: ApplyContext): Request<Verdict> => {
+const verdictOf = ({ plan, since, local }: ApplyContext): Request<Verdict> => {
   const collisions = deferrableCollisions(plan);
-  const checks = checksOf(plan, { hasWriters, since, local });
+  const checks = checksOf(plan, { since, local });
   const statements = [...collisions, checks.notInserted, checks.suppressed, checks.overtaken];
   return {
     statements: statements.filter((statement) => statement !== null),

@@ -12,8 +12,8 @@ import { stagedColumnNames, type StagePlan } from './stage.ts';
 import { ensureStages, noteStaged } from './stage-table.ts';
 
 /** Asked for when there is something to take them: a stream that nobody reads would hold up its session. */
-export interface Incoming {
-  readonly rows: () => Readable;
+export interface Incoming<R extends Readable = Readable> {
+  readonly rows: () => R;
   /** The name of the database that sends them, for messages. */
   readonly sender: string;
   /** Told how many more bytes have passed. */
@@ -28,12 +28,19 @@ const analyzeBytesMin = 500_000;
 /** @returns how many rows have come */
 export const fillStage = async (session: Session, plan: StagePlan, incoming: Incoming): Promise<number> => {
   await ensureStages(session, [plan]);
-  const target = sql`copy ${plan.stage} (${stagedColumnNames(plan)}) from stdin with (format binary)`;
-  const { bytes, rowCount } = await copy(session, target, incoming);
+  const { bytes, rowCount } = await copy(session, copyIntoStage(plan), incoming);
   noteStaged(session, plan, rowCount);
   if (bytes > analyzeBytesMin) await session.script(...analyze(plan));
   return rowCount;
 };
+
+/** Rows that have come already, in one message; the stage is there. */
+export const fillStageAtOnce = async (session: Session, plan: StagePlan, rows: Buffer): Promise<void> => {
+  noteStaged(session, plan, await session.load(copyIntoStage(plan), rows));
+};
+
+const copyIntoStage = (plan: StagePlan): Sql =>
+  sql`copy ${plan.stage} (${stagedColumnNames(plan)}) from stdin with (format binary)`;
 
 /** How many rows there are is what counts, and a small sample tells it. */
 const analyze = (plan: StagePlan): Sql[] => [

@@ -5,7 +5,6 @@
  * - `finish` must have succeeded before any database commits what was read: no table was rewritten under the
  *   snapshot (engine rule §3), and the source cannot lose what it showed (§1).
  */
-import type { Readable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import { ReplicationError } from '../../model/errors.ts';
 import {
@@ -16,7 +15,7 @@ import {
   type SyncId,
 } from '../../model/topology.ts';
 import { type Request, say } from '../../pg/request.ts';
-import type { Session } from '../../pg/session.ts';
+import type { RowsOut, Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { decodeFloors, selectFloors } from './consumer.ts';
 import { type BaseVersion, copyVersion, knowersOfBase, outlasts, pathFrom } from './base-version.ts';
@@ -112,7 +111,7 @@ export class PostgresReader {
   async send<T>(
     request: RowRequest,
     form: 'staged' | 'bare',
-    take: (rows: () => Readable) => Promise<T>,
+    take: (rows: () => RowsOut) => Promise<T>,
   ): Promise<T> {
     const select = form === 'staged' ? selectRows(request) : selectBareRows(request);
     const turn = this.#turn.then(async () => {

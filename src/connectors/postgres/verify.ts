@@ -30,15 +30,12 @@ interface Checks {
 
 export const checksOf = (
   plan: StagePlan,
-  options: { readonly hasWriters: boolean; readonly since: Snapshot; readonly local: LocalChanges | null },
-): Checks => {
-  const { hasWriters, since, local } = options;
-  return {
-    notInserted: hasWriters ? notInserted(plan) : null,
-    suppressed: plan.table.firesInReplicaRole ? suppressed(plan) : null,
-    overtaken: hasWriters && local !== null ? overtaken(plan, since, local) : null,
-  };
-};
+  { since, local }: { readonly since: Snapshot | null; readonly local: LocalChanges | null },
+): Checks => ({
+  notInserted: since === null ? null : notInserted(plan),
+  suppressed: plan.table.firesInReplicaRole ? suppressed(plan) : null,
+  overtaken: since === null || local === null ? null : overtaken(plan, since, local),
+});
 
 const notInserted = (plan: StagePlan): Sql => {
   const isMissing = sql`not ${isThere(sql`t`)}`;

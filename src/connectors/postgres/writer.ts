@@ -19,7 +19,9 @@ import { type ContestedRow, contestedRows, decodeContested, type LocalChanges } 
 import { nextSeq, type SegmentNumber, segmentNumbers } from './delta.ts';
 import { selectLaterTruncations } from './changes.ts';
 import { decodeDefinitions, selectDefinitions } from './fingerprint.ts';
+import type { HeldRows } from './held-rows.ts';
 import { readInterleaved } from './interleave.ts';
+import { fillStageAtOnce } from './load.ts';
 import { prepareLocking, setIfAllowed } from './lock-settings.ts';
 import { movePosition, type PositionMove, type Snapshot } from './position.ts';
 import { tableAltered } from './reader.ts';
@@ -109,6 +111,11 @@ export class PostgresWriter {
     const [count = 0] = await this.#session.counts(stageAbsentRows(plan, version));
     noteStaged(this.#session, plan, count);
     return count;
+  }
+
+  /** Sends rows that were held to their stages, which are there. Nobody need wait for it before something else is asked. */
+  async fill({ plan, rows }: HeldRows): Promise<void> {
+    await fillStageAtOnce(this.#session, plan, rows);
   }
 
   /**
@@ -219,14 +226,11 @@ export class PostgresWriter {
   }
 
   /** Writes what is staged of these tables, and makes sure of `unaltered`. */
-  apply(
-    stages: readonly Omit<ApplyContext, 'session' | 'hasWriters'>[],
-    unaltered: Request<void>,
-  ): Promise<AppliedRows[]> {
-    const [session, hasWriters] = [this.#session, this.#hasWriters];
+  apply(stages: readonly Omit<ApplyContext, 'session'>[], unaltered: Request<void>): Promise<AppliedRows[]> {
+    const session = this.#session;
     return applyStages(
       session,
-      stages.map((stage) => ({ ...stage, session, hasWriters })),
+      stages.map((stage) => ({ ...stage, session })),
       unaltered,
     );
   }

@@ -8,8 +8,10 @@ import {
   knowersOfBase,
   pathFrom,
 } from '../../connectors/postgres/base-version.ts';
+import { type HeldRows, Holder } from '../../connectors/postgres/held-rows.ts';
 import { fillStage, fillTable } from '../../connectors/postgres/load.ts';
 import type { RowRequest } from '../../connectors/postgres/reader.ts';
+import type { Snapshot } from '../../connectors/postgres/position.ts';
 import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
 import type { StagePlan } from '../../connectors/postgres/stage.ts';
 import { PostgresWriter } from '../../connectors/postgres/writer.ts';
@@ -18,13 +20,15 @@ import type { Database } from '../../model/topology.ts';
 import type { Loan } from '../../pg/pool.ts';
 import { type Delivery, movesOf, type RowStream, type TableDelivery } from '../read/delivery.ts';
 import type { RoundContext } from '../round.ts';
-import { settleTable } from './settle-table.ts';
+import { settleAll } from '../settle.ts';
+import { isSettled, settleTable } from './settle-table.ts';
 
 export interface Destination {
   readonly writer: PostgresWriter;
   readonly loan: Loan;
-  /** The tables that were staged; those that were empty have been filled and need no more. */
+  /** The tables that were staged, or will be by the rows that are held; those that were empty have been filled and need no more. */
   readonly staged: readonly StagedTable[];
+  readonly held: readonly HeldRows[];
   /** How many rows empty tables were filled with. */
   readonly filledRowCount: number;
 }
@@ -55,6 +59,7 @@ export const loadRound = async ({ context, delivery, loan }: LoadOptions): Promi
     await writer.begin();
     const surelyStaged = delivery.tables.filter((table) => directStream(delivery, table) === null);
     await writer.prepareStages(surelyStaged.map(({ plan }) => plan));
+    const holder = bringsLittle(delivery) ? new Holder(writer.session) : null;
     const staged: StagedTable[] = [];
     let filledRowCount = 0;
     let bytes = 0;
@@ -69,17 +74,26 @@ export const loadRound = async ({ context, delivery, loan }: LoadOptions): Promi
           bytes,
         });
       };
-      const load = { writer, delivery, table, report, midway };
+      const load = { writer, delivery, table, holder, report, midway };
       const filled = await fillEmptyTable(load);
       if (filled === null) staged.push({ table, rowCount: await stageTable(load) });
       else filledRowCount += filled;
     }
     await context.reached('loaded', database);
-    return { writer, loan, staged, filledRowCount };
+    return { writer, loan, staged, held: holder?.held ?? [], filledRowCount };
   } catch (error) {
     loan.discard();
     throw error;
   }
+};
+
+/** A round with fewer changes waits for answers more than for anything else. */
+const littleMax = 1_000;
+
+const bringsLittle = ({ tables }: Delivery): boolean => {
+  const streams = tables.flatMap((table) => table.streams);
+  const changeCount = streams.reduce((sum, stream) => sum + stream.changeCount, 0);
+  return changeCount < littleMax && streams.every(({ base }) => base === null);
 };
 
 /** For fewer changes it is not worth asking whether the table is empty. */
@@ -89,6 +103,8 @@ interface TableLoad {
   readonly writer: PostgresWriter;
   readonly delivery: Delivery;
   readonly table: TableDelivery;
+  /** Null: rows go into their stage as they come. */
+  readonly holder: Holder | null;
   readonly report: (bytes: number) => void;
   readonly midway: () => Promise<void>;
 }
@@ -137,7 +153,7 @@ export const stageTable = async (load: TableLoad): Promise<number> => {
 };
 
 const loadStream = async (
-  { writer, table, report, midway }: TableLoad,
+  { writer, table, holder, report, midway }: TableLoad,
   stream: RowStream,
   isEmpty: boolean,
 ): Promise<number> => {
@@ -145,9 +161,10 @@ const loadStream = async (
   const isKept = stream.base === copyVersion && table.onlyIfEmpty && !isEmpty;
   const base = isKept ? null : stream.base;
   const { reader } = stream.source;
-  const sent = await reader.send({ ...requestOf(stream, plan), base }, 'staged', (rows) =>
-    fillStage(writer.session, plan, { rows, sender: reader.label, onBytes: report, midway }),
-  );
+  const sent = await reader.send({ ...requestOf(stream, plan), base }, 'staged', (rows) => {
+    const incoming = { rows, sender: reader.label, onBytes: report, midway };
+    return holder === null ? fillStage(writer.session, plan, incoming) : holder.take(plan, incoming);
+  });
   if (base === null) return sent;
   const version = plan.hasVersions ? absentVersion(stream, base) : null;
   return sent + (await writer.stageAbsentRows(plan, version));
@@ -174,7 +191,7 @@ interface ApplyOptions {
 /** Applies what was staged and commits. The connection is given up after a failure: its state is not known. */
 export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> => {
   const { context, delivery, destination, sequences, sourcesFinished } = options;
-  const { writer, loan, staged, filledRowCount } = destination;
+  const { writer, loan, staged, held, filledRowCount } = destination;
   const { database } = delivery.member;
   try {
     const moves = movesOf(delivery);
@@ -183,25 +200,33 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     // Rows that applications write are not kept locked while another database takes its time.
     if (writer.hasWriters) await sourcesFinished;
     const plans = staged.map(({ table }) => table.plan);
-    const since = await writer.enter(context.sync.id, moves, plans);
+    const write = (since: Snapshot | null): Promise<AppliedRows[]> =>
+      writer.apply(
+        staged.map(({ table: { plan, local }, rowCount }) => ({
+          plan,
+          local,
+          stagedRowCount: rowCount,
+          since,
+        })),
+        writer.unaltered(
+          delivery.tables.map(({ written }) => written),
+          delivery.ownRead === null ? null : { sync: context.sync.id, snapshot: delivery.ownRead },
+        ),
+      );
+    const filling = held.map((rows) => writer.fill(rows));
+    const entering = writer.enter(context.sync.id, moves, plans);
+    // What depends on no answer is asked before there is one.
+    const applying = !writer.hasWriters && staged.every(({ table }) => isSettled(table)) ? write(null) : null;
+    applying?.catch(() => undefined);
+    await settleAll<unknown>([...filling, entering]);
+    const since = await entering;
     await context.reached('rows_locked', database);
     let conflicts = 0;
     for (const { table } of staged) {
       conflicts += await settleTable({ context, delivery, writer, table, since });
       await context.reached('decided', database);
     }
-    const applied = await writer.apply(
-      staged.map(({ table: { plan, local }, rowCount }) => ({
-        plan,
-        local,
-        stagedRowCount: rowCount,
-        since,
-      })),
-      writer.unaltered(
-        delivery.tables.map(({ written }) => written),
-        delivery.ownRead === null ? null : { sync: context.sync.id, snapshot: delivery.ownRead },
-      ),
-    );
+    const applied = await (applying ?? write(writer.hasWriters ? since : null));
     await context.reached('rows_applied', database);
     await writer.advanceSequences(sequences);
     await sourcesFinished;

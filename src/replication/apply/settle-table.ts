@@ -54,6 +54,9 @@ export const settleTable = async (settling: Settling): Promise<number> => {
 export const isContestable = ({ local, streams }: TableDelivery): boolean =>
   local !== null || streams.length > 1;
 
+/** Nothing is to be decided or noted: what is staged is applied. */
+export const isSettled = (table: TableDelivery): boolean => !isContestable(table) && table.noting === null;
+
 /** The contested rows of a table with what is decided of them, a page at a time. */
 export async function* decidedPages(settling: Omit<Settling, 'since'>): AsyncGenerator<Decisions> {
   const { context, delivery, writer, table } = settling;
