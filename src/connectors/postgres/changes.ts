@@ -8,7 +8,7 @@ import type { Row } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { type BaseVersion, decodeBase } from './base-version.ts';
 import { anyWay, onlyByIndex } from './by-index.ts';
-import { segmentTables, truncationShape } from './delta.ts';
+import { type SegmentNumber, segmentNumbers, segmentTable, segmentTables, truncationShape } from './delta.ts';
 import { isBrought, isOwnChange, isPassed, type Passing } from './entries.ts';
 import { isBeyond, type Snapshot } from './position.ts';
 import type { Table } from './table.ts';
@@ -37,6 +37,8 @@ export interface TableChanges {
   /** How many the position does not see and need not be read. */
   readonly skippedCount: number;
   readonly hasRelays: boolean;
+  /** Where the deltas are that the window holds. */
+  readonly segments: readonly SegmentNumber[];
   readonly truncation: BaseVersion | null;
   /** When the newest change was made of those that the window holds, microseconds since 1970; null for none. */
   readonly newestAtMicros: bigint | null;
@@ -63,30 +65,24 @@ export const changesIn = (
 /** One row for each table with deltas in the window. */
 const selectCounts = (schema: string, tables: readonly SourceTable[], window: Window): Sql => {
   const shapes = [...new Set(tables.map(({ shape }) => shape))];
-  const rows = shapes
-    .flatMap((shape) => segmentTables(schema, shape))
-    .map((segment) => entriesOf(segment, tables, window));
   return sql`
     select tbl, count(*) filter (where is_news) as news,
            count(*) filter (where is_unread and not is_news) as skipped,
-           pg_catalog.bool_or(relay is not null) as has_relays,
+           pg_catalog.bool_or(relay is not null) as has_relays, pg_catalog.bit_or(1 << segment) as segments,
            (extract(epoch from max(at) filter (where is_own)) * 1000000)::bigint as newest_at
-      from (${sql.join(rows, ' union all ')}) e
+      from (${entriesIn(schema, shapes, { tables, window })}) e
      group by tbl`;
 };
 
 /** The newest truncation of each table that was truncated in the window. */
-const selectTruncations = (schema: string, tables: readonly SourceTable[], window: Window): Sql => {
-  const rows = segmentTables(schema, truncationShape).map((segment) => entriesOf(segment, tables, window));
-  return sql`
+const selectTruncations = (schema: string, tables: readonly SourceTable[], window: Window): Sql => sql`
     select distinct on (tbl) tbl, (relay).sync = ${window.sync}::uuid as is_brought, (relay).origin,
            pg_catalog.to_json((relay).path)::text as path,
            case when is_own then xid else (relay).oxid end as xid, at::text, seq,
            pg_catalog.bool_or(is_news) over (partition by tbl) as is_news
-      from (${sql.join(rows, ' union all ')}) e
+      from (${entriesIn(schema, [truncationShape], { tables, window })}) e
      where is_own or is_sent
      order by tbl, seq desc`;
-};
 
 /** The tables that applications have truncated since the snapshot was taken, as `tbl`. */
 export const selectLaterTruncations = (
@@ -100,17 +96,27 @@ export const selectLaterTruncations = (
   return sql.join(rows, ' union all ');
 };
 
-const entriesOf = (segment: Sql, tables: readonly SourceTable[], window: Window): Sql => {
+/** What is asked of an entry is said once for all segments: each time that it is said costs more than most windows hold. */
+const entriesIn = (
+  schema: string,
+  shapes: readonly number[],
+  { tables, window }: { readonly tables: readonly SourceTable[]; readonly window: Window },
+): Sql => {
   const { sync, since, passing, known, exceptBy } = window;
-  const isOwn = isOwnChange(sync, exceptBy);
+  const deltas = shapes.flatMap((shape) =>
+    segmentNumbers.map(
+      (segment) =>
+        sql`select tbl, xid, seq, at, relay, ${sql.literal(segment)}::integer as segment from ${segmentTable(schema, shape, segment)}`,
+    ),
+  );
   const isSent = (to: Passing): Sql => sql`(${isBrought(sync)} and ${isPassed(to)})`;
-  const isUnread = isBeyond(sql`xid`, known.position);
   return sql`
-    select tbl, xid, seq, at, relay, ${isOwn} as is_own, ${isUnread} as is_unread, ${isSent(passing)} as is_sent,
-           (${isUnread} and (${isOwn} or ${isSent(known.passing)})) as is_news
-      from ${segment}
-     where ${isBeyond(sql`xid`, since)} and tbl = any (${tables.map(({ id }) => id)}::integer[])
-       and (${isOwnChange(sync)} or ${isBrought(sync)})`;
+    select c.*, is_unread and (is_own or is_owed) as is_news
+      from (select tbl, xid, seq, at, relay, segment, ${isOwnChange(sync, exceptBy)} as is_own,
+                   ${isBeyond(sql`xid`, known.position)} as is_unread, ${isSent(passing)} as is_sent, ${isSent(known.passing)} as is_owed
+              from (${sql.join(deltas, ' union all ')}) d
+             where ${isBeyond(sql`xid`, since)} and tbl = any (${tables.map(({ id }) => id)}::integer[])
+               and (${isOwnChange(sync)} or ${isBrought(sync)})) c`;
 };
 
 const decodeChanges = (
@@ -131,6 +137,7 @@ const tableChangesOf = (count: Row | undefined, truncation: Row | undefined): Ta
     isNew: changeCount > 0 || truncation?.['is_news'] === 't',
     skippedCount: Number(count?.['skipped'] ?? 0),
     hasRelays: count?.['has_relays'] === 't',
+    segments: segmentNumbers.filter((segment) => (Number(count?.['segments'] ?? -1) >> segment) % 2 !== 0),
     truncation: truncation === undefined ? null : decodeBase(truncation),
     newestAtMicros: newestAt === null ? null : BigInt(newestAt),
   };

@@ -24,8 +24,11 @@ export const truncationShape = 0;
 export const segmentTable = (schema: string, shape: number, segment: SegmentNumber): Sql =>
   sql.id(schema, `d_${shape}_${segment}`);
 
-export const segmentTables = (schema: string, shape: number): readonly Sql[] =>
-  segmentNumbers.map((segment) => segmentTable(schema, shape, segment));
+export const segmentTables = (
+  schema: string,
+  shape: number,
+  segments: readonly SegmentNumber[] = segmentNumbers,
+): readonly Sql[] => segments.map((segment) => segmentTable(schema, shape, segment));
 
 /** The next number in the order of the deltas. */
 export const nextSeq = (schema: string): Sql =>

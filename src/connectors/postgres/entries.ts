@@ -10,7 +10,7 @@
  */
 import type { DatabaseId, RelationId, SyncId } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
-import { segmentTables } from './delta.ts';
+import { type SegmentNumber, segmentTables } from './delta.ts';
 import { isBeyond, type Snapshot } from './position.ts';
 import { deltaColumn, keyValue, type TableKey } from './table.ts';
 
@@ -48,6 +48,8 @@ export interface EntryScope {
   readonly exceptBy: DatabaseId | null;
   /** The window holds deltas that are not an application's. */
   readonly hasRelays: boolean;
+  /** Where the deltas are that the window holds. */
+  readonly segments: readonly SegmentNumber[];
 }
 
 /** The columns of the key as deltas and stages keep it. */
@@ -95,7 +97,7 @@ export const isPassed = ({ present, known }: Passing): Sql => {
 
 const unionOverSegments = (scope: EntryScope, columns: Sql, condition: Sql): Sql =>
   sql.join(
-    segmentTables(scope.schema, scope.shape).map(
+    segmentTables(scope.schema, scope.shape, scope.segments).map(
       (segment) => sql`
         select ${columns} from ${segment}
          where tbl = ${scope.table}::integer and ${isBeyond(sql`xid`, scope.since)} and ${condition}`,

@@ -5,6 +5,7 @@
 import type { LocalChanges } from '../../connectors/postgres/contest.ts';
 import { type BaseVersion, copyVersion } from '../../connectors/postgres/base-version.ts';
 import type { TableChanges, Window } from '../../connectors/postgres/changes.ts';
+import { segmentNumbers } from '../../connectors/postgres/delta.ts';
 import type { EntryScope } from '../../connectors/postgres/entries.ts';
 import type { Noting } from '../../connectors/postgres/notes.ts';
 import type { Position, PositionMove, Snapshot } from '../../connectors/postgres/position.ts';
@@ -317,7 +318,7 @@ const planStream = (
 
 const localChanges = (options: PlanOptions, id: RelationId, own: OwnChanges): LocalChanges => ({
   // An application may write, and another sync bring something, after the snapshot in which they were counted.
-  scope: { ...scopeOf(options, id, own), hasRelays: true },
+  scope: { ...scopeOf(options, id, own), hasRelays: true, segments: segmentNumbers },
   truncation: own.changes.get(id)?.truncation ?? null,
 });
 
@@ -341,6 +342,7 @@ const scopeOf = (
     passing: window.passing,
     exceptBy: window.exceptBy,
     hasRelays: changes.get(id)?.hasRelays ?? false,
+    segments: changes.get(id)?.segments ?? segmentNumbers,
   };
 };
 
