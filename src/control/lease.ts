@@ -59,26 +59,28 @@ export const readLeases = (db: Db): Promise<LeaseFacts[]> =>
  * @returns the syncs that it holds
  */
 export const renewLeases = async (db: Db, daemon: DaemonId): Promise<SyncId[]> => {
-  const rows = await db.many(
-    row({ syncId: textAs<SyncId>() }),
-    sql`
+  const [rows] = await Promise.all([
+    db.many(
+      row({ syncId: textAs<SyncId>() }),
+      sql`
+        update lease
+           set expires_at = clock_timestamp() + ${leaseLife}
+         where daemon = ${daemon}::uuid
+           and exists (select from sync s where s.id = lease.sync)
+        returning sync as "syncId"
+      `,
+    ),
+    db.run(sql`
       update lease
          set expires_at = clock_timestamp() + ${leaseLife}
-       where daemon = ${daemon}::uuid
-         and exists (select from sync s where s.id = lease.sync)
-      returning sync as "syncId"
-    `,
-  );
-  await db.run(sql`
-    update lease
-       set expires_at = clock_timestamp() + ${leaseLife}
-     where expires_at > clock_timestamp() + ${leaseLife}
-  `);
-  await db.run(sql`
-    delete from lease
-     where (daemon = ${daemon}::uuid or expires_at <= clock_timestamp())
-       and not exists (select from sync s where s.id = lease.sync)
-  `);
+       where expires_at > clock_timestamp() + ${leaseLife}
+    `),
+    db.run(sql`
+      delete from lease
+       where (daemon = ${daemon}::uuid or expires_at <= clock_timestamp())
+         and not exists (select from sync s where s.id = lease.sync)
+    `),
+  ]);
   return rows.map(({ syncId }) => syncId);
 };
 

@@ -98,7 +98,7 @@ export class ControlStore implements AsyncDisposable {
   async #run<T>(work: (db: Db) => Promise<T>, end: Sql): Promise<T> {
     const session = await this.#connected();
     try {
-      await session.script(sql`begin`);
+      session.beginWithNext(sql`begin`);
       const result = await work(new Db(session));
       // The server answers COMMIT in a failed transaction with a rollback and no error: the select makes it one.
       await session.script(sql`select`, end);

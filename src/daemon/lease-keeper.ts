@@ -133,12 +133,9 @@ export class LeaseKeeper {
   async #look(user: LeaseUser): Promise<number> {
     const { store, self } = this.#options;
     const mark = this.#clock.mark();
-    const { isStopRequested, held, leases, daemons } = await store.transaction(async (db) => ({
-      ...(await heartbeat(db, self)),
-      held: await renewLeases(db, self.id),
-      leases: await readLeases(db),
-      daemons: await listDaemons(db),
-    }));
+    const [{ isStopRequested }, held, leases, daemons] = await store.transaction((db) =>
+      Promise.all([heartbeat(db, self), renewLeases(db, self.id), readLeases(db), listDaemons(db)]),
+    );
     this.#renewed(held, mark, user);
     if (isStopRequested) user.onStopRequested();
     const staying = daemons.filter((daemon) => !daemon.isStopRequested).map(({ id }) => id);
