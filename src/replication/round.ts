@@ -31,6 +31,7 @@ export interface RoundContext {
   /** The databases that this round writes. */
   readonly written: readonly Member[];
   readonly borrow: (database: DatabaseId) => Promise<Loan>;
+  /** The same one for as long as the round lasts. */
   readonly catalogOf: (database: DatabaseId) => Promise<Catalog>;
   readonly memory: RoundMemory;
   readonly onProgress: (progress: Progress) => void;
@@ -84,8 +85,11 @@ export const runRound = async (context: RoundContext): Promise<RoundOutcome> => 
 };
 
 /** A snapshot on each; the sessions are given back with the stack. */
-export const openSources = (context: RoundContext, loans: AsyncDisposableStack): Promise<OpenSource[]> =>
-  settleAll(context.sources.map((member) => open(context, member, loans)));
+export const openSources = (context: RoundContext, loans: AsyncDisposableStack): Promise<OpenSource[]> => {
+  // Those of the written databases too, at the same time. Who needs one asks again, and hears why it cannot be had.
+  for (const { database } of context.written) context.catalogOf(database.id).catch(() => undefined);
+  return settleAll(context.sources.map((member) => open(context, member, loans)));
+};
 
 const open = async (
   context: RoundContext,

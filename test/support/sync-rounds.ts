@@ -53,18 +53,21 @@ export const createSyncRounds = (
     if (member === undefined) throw new Error(`no database ${name}`);
     return member;
   };
-  const surroundings = (present: readonly string[], written: readonly string[]): PreviewContext => ({
-    sync: rounds.sync,
-    schema,
-    sources: present.map(memberOf),
-    written: written.map(memberOf),
-    borrow: site.borrow,
-    catalogOf: (id) => {
-      const kept = catalogs.get(id) ?? readCatalogOf(id);
-      if (rounds.keepsCatalogs) catalogs.set(id, kept);
-      return kept;
-    },
-  });
+  const surroundings = (present: readonly string[], written: readonly string[]): PreviewContext => {
+    if (!rounds.keepsCatalogs) catalogs.clear();
+    return {
+      sync: rounds.sync,
+      schema,
+      sources: present.map(memberOf),
+      written: written.map(memberOf),
+      borrow: site.borrow,
+      catalogOf: (id) => {
+        const kept = catalogs.get(id) ?? readCatalogOf(id);
+        catalogs.set(id, kept);
+        return kept;
+      },
+    };
+  };
   const readCatalogOf = async (id: DatabaseId): Promise<Catalog> => {
     await using loan = await site.borrow(id);
     return await readCatalog(loan.session, {
