@@ -47,7 +47,7 @@ export interface WrittenTable {
 
 /** From the fence on a worker that dies must not hold it, and the locks, for longer than this. */
 const idleInTransactionTimeoutMs = 60_000;
-const contestedPageSize = 2_000;
+const contestedPageSize = 500;
 
 const currentSegment = (schema: string): Request<SegmentNumber> => ({
   statements: [sql`select last_value & 3 as segment from ${sql.id(schema, 'control')}`],
