@@ -109,3 +109,51 @@ test('a statement that is planned once is, also where it comes twice before an a
   await session.counts(add(3));
   expect(await session.query(notes)).toHaveLength(3);
 });
+
+const read = async (stream: AsyncIterable<Buffer>): Promise<string> => {
+  let text = '';
+  for await (const chunk of stream) text += chunk.toString();
+  return text;
+};
+
+const numbers = (upTo: number) => sql`copy (select generate_series(1, ${upTo}::int)) to stdout`;
+
+test('copies of few rows come one after the other, whoever reads first, and others are answered between them', async () => {
+  const [first, second] = [session.copyOutFew(numbers(3)), session.copyOutFew(numbers(2))];
+  const asked = session.query(sql`select 'here' as word`);
+  const none = session.copyOutFew(numbers(0));
+  expect(await Promise.all([read(none), read(second), read(first)])).toEqual(['', '1\n2\n', '1\n2\n3\n']);
+  expect([first.rowCount, second.rowCount, none.rowCount]).toEqual([3, 2, 0]);
+  expect(await asked).toEqual([{ word: 'here' }]);
+});
+
+test('who reads too slowly holds up those who follow, and nothing heaps up', async () => {
+  const wide = session.copyOutFew(
+    sql`copy (select repeat('x', 999) from generate_series(1, 20000)) to stdout`,
+  );
+  const asked = session.query(sql`select 'here' as word`);
+  await new Promise((resolve) => wide.once('readable', resolve));
+  await wait(300);
+  expect(wide.readableLength).toBeLessThan(500_000);
+  expect((await read(wide)).length).toBe(20_000_000);
+  expect(await asked).toEqual([{ word: 'here' }]);
+});
+
+test('a copy that fails in the middle fails its reader and those that follow, and ends the session', async () => {
+  await session.script(sql`begin`);
+  const failing = session.copyOutFew(sql`copy (select 1 / (5 - n) from generate_series(1, 9) n) to stdout`);
+  const next = session.copyOutFew(numbers(2));
+  const [one, other] = await Promise.allSettled([read(failing), read(next)]);
+  expect(one).toMatchObject({ status: 'rejected', reason: { code: '22012' } });
+  expect(other.status).toBe('rejected');
+  await expect.poll(() => session.isUsable).toBe(false);
+});
+
+test('who stops reading gives the session up', async () => {
+  const endless = session.copyOutFew(sql`copy (select generate_series(1, 1000000000)) to stdout`);
+  for await (const chunk of endless) {
+    expect(chunk.length).toBeGreaterThan(0);
+    break;
+  }
+  await expect.poll(() => session.isUsable).toBe(false);
+});

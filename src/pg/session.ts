@@ -8,23 +8,17 @@
  */
 import assert from 'node:assert/strict';
 import type { EventEmitter } from 'node:events';
-import type { Readable, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import pg from 'pg';
 import { CopyIn } from './copy-in.ts';
 import { CopyOut } from './copy-out.ts';
 import { connectFailureOf, failureOf, silenceOf, timeoutOf } from './failure.ts';
-import { Pipeline } from './pipeline.ts';
+import { Pipeline, type RowsOut } from './pipeline.ts';
 import { PlanCache } from './plan-cache.ts';
 import { all, type Request } from './request.ts';
 import { type Sql, sql } from './sql.ts';
 
 export type Row = Readonly<Record<string, string | null>>;
-
-/** Rows on their way from the server. */
-export type RowsOut = Readable & {
-  /** Known when all have come. */
-  readonly rowCount: number;
-};
 
 export interface Notification {
   readonly channel: string;
@@ -209,7 +203,16 @@ export class Session implements AsyncDisposable {
   copyOut(statement: Sql): RowsOut {
     assert(this.#ahead === null, 'a transaction that is to begin with what is copied');
     assert(!this.#pipeline.isBusy, 'an answer that is still to come');
-    const stream = this.#client.query(new CopyOut(statement.inlined()));
+    return this.#whole(this.#client.query(new CopyOut(statement.inlined())));
+  }
+
+  /** As `copyOut`, for few rows; neither it nor others need wait. */
+  copyOutFew(statement: Sql): RowsOut {
+    assert(this.#ahead === null, 'a transaction that is to begin with what is copied');
+    return this.#whole(this.#pipeline.rows(statement.inlined()));
+  }
+
+  #whole(stream: RowsOut): RowsOut {
     stream.once('close', () => {
       if (!stream.readableEnded) this.destroy();
     });

@@ -4,7 +4,8 @@
  */
 import { Readable } from 'node:stream';
 import { failureOf } from '../../pg/failure.ts';
-import type { RowsOut, Session } from '../../pg/session.ts';
+import type { RowsOut } from '../../pg/pipeline.ts';
+import type { Session } from '../../pg/session.ts';
 import { fillStage, type Incoming } from './load.ts';
 import type { StagePlan } from './stage.ts';
 
@@ -21,6 +22,8 @@ export class Holder {
   readonly #session: Session;
   readonly #held: HeldRows[] = [];
   #bytesLeft = bytesMax;
+  /** When the last that did not fit is in its stage. */
+  #staged: Promise<unknown> = Promise.resolve();
 
   /** @param session of the written database */
   constructor(session: Session) {
@@ -31,40 +34,48 @@ export class Holder {
     return this.#held;
   }
 
-  /** @returns how many rows have come */
-  async take(plan: StagePlan, incoming: Incoming<RowsOut>): Promise<number> {
-    const stream = incoming.rows();
-    const { head, rest } = await readAhead(stream, this.#bytesLeft).catch((error: unknown) => {
-      throw failureOf(error, incoming.sender);
+  /** Those of several tables may come at once. @returns how many rows have come */
+  async take(
+    plan: StagePlan,
+    { rows, ...others }: Omit<Incoming, 'rows'> & { readonly rows: RowsOut },
+  ): Promise<number> {
+    const { sender, onBytes, midway } = others;
+    const { head, rest } = await this.#readAhead(rows).catch((error: unknown) => {
+      throw failureOf(error, sender);
     });
-    if (rest !== null) return fillStage(this.#session, plan, { ...incoming, rows: () => rest });
-    this.#bytesLeft -= head.length;
-    incoming.onBytes(head.length);
-    await incoming.midway();
+    if (rest !== null) return this.#stage(plan, { ...others, rows: () => rest });
+    onBytes(head.length);
+    await midway();
     this.#held.push({ plan, rows: head });
-    return stream.rowCount;
+    return rows.rowCount;
+  }
+
+  async #stage(plan: StagePlan, incoming: Incoming): Promise<number> {
+    const staged = this.#staged.then(() => fillStage(this.#session, plan, incoming));
+    this.#staged = staged.catch(() => undefined);
+    return staged;
+  }
+
+  /** Reads all that there is room for. */
+  async #readAhead(stream: RowsOut): Promise<ReadAhead> {
+    const chunks: Buffer[] = [];
+    const following = stream.iterator() as AsyncIterator<Buffer>;
+    while (this.#bytesLeft >= 0) {
+      const { done, value } = await following.next();
+      if (done === true) return { head: Buffer.concat(chunks), rest: null };
+      chunks.push(value);
+      this.#bytesLeft -= value.length;
+    }
+    const all = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.concat(chunks);
+      yield* { [Symbol.asyncIterator]: () => following };
+    };
+    return { head: Buffer.alloc(0), rest: Readable.from(all()) };
   }
 }
 
 interface ReadAhead {
   readonly head: Buffer;
-  /** All of it, with the head; null: the head is all. */
+  /** All of it, where it was more; null: the head is all. */
   readonly rest: Readable | null;
 }
-
-/** Reads until it is more than so many bytes. */
-const readAhead = async (stream: Readable, max: number): Promise<ReadAhead> => {
-  const chunks: Buffer[] = [];
-  const following = stream.iterator() as AsyncIterator<Buffer>;
-  for (let length = 0; length <= max; ) {
-    const { done, value } = await following.next();
-    if (done === true) return { head: Buffer.concat(chunks), rest: null };
-    chunks.push(value);
-    length += value.length;
-  }
-  const all = async function* (): AsyncGenerator<Buffer> {
-    yield* chunks;
-    yield* { [Symbol.asyncIterator]: () => following };
-  };
-  return { head: Buffer.concat(chunks), rest: Readable.from(all()) };
-};

@@ -15,7 +15,8 @@ import {
   type SyncId,
 } from '../../model/topology.ts';
 import { type Request, say } from '../../pg/request.ts';
-import type { RowsOut, Session } from '../../pg/session.ts';
+import type { RowsOut } from '../../pg/pipeline.ts';
+import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { decodeFloors, selectFloors } from './consumer.ts';
 import { type BaseVersion, copyVersion, knowersOfBase, outlasts, pathFrom } from './base-version.ts';
@@ -64,6 +65,8 @@ export interface RowRequest {
 export class PostgresReader {
   readonly #session: Session;
   readonly #schema: string;
+  /** When all rows asked for have been read; and when those of `send` have. */
+  #idle: Promise<unknown> = Promise.resolve();
   #turn: Promise<unknown> = Promise.resolve();
   #foreseen: { readonly look: Look; readonly changes: Changes } | null = null;
 
@@ -114,7 +117,7 @@ export class PostgresReader {
     take: (rows: () => RowsOut) => Promise<T>,
   ): Promise<T> {
     const select = form === 'staged' ? selectRows(request) : selectBareRows(request);
-    const turn = this.#turn.then(async () => {
+    const turn = this.#idle.then(async () => {
       const copy = finding(
         await this.#findingFor(request),
         sql`copy (${select}) to stdout with (format binary)`,
@@ -122,7 +125,16 @@ export class PostgresReader {
       return take(() => this.#session.copyOut(copy));
     });
     this.#turn = turn.catch(() => undefined);
+    this.#idle = this.#turn;
     return turn;
+  }
+
+  /** As `send`, where there are few rows: those of several tables are asked for at once, and each reader gets its own. */
+  async sendFew<T>(request: RowRequest, take: (rows: RowsOut) => Promise<T>): Promise<T> {
+    const copy = sql`copy (${selectRows(request)}) to stdout with (format binary)`;
+    const taken = this.#turn.then(() => take(this.#session.copyOutFew(copy)));
+    this.#idle = Promise.allSettled([this.#idle, taken]);
+    return taken;
   }
 
   async #findingFor({ base, changeCount, source, scope }: RowRequest): Promise<Finding> {

@@ -26,15 +26,15 @@ import { isSettled, settleTable } from './settle-table.ts';
 export interface Destination {
   readonly writer: PostgresWriter;
   readonly loan: Loan;
-  /** The tables that were staged, or will be by the rows that are held; those that were empty have been filled and need no more. */
-  readonly staged: readonly StagedTable[];
+  readonly loaded: readonly LoadedTable[];
+  /** Rows that go into their stages with the next message. */
   readonly held: readonly HeldRows[];
-  /** How many rows empty tables were filled with. */
-  readonly filledRowCount: number;
 }
 
-interface StagedTable {
+interface LoadedTable {
   readonly table: TableDelivery;
+  /** False: it was empty, has been filled, and needs no more. */
+  readonly isStaged: boolean;
   readonly rowCount: number;
 }
 
@@ -60,10 +60,8 @@ export const loadRound = async ({ context, delivery, loan }: LoadOptions): Promi
     const surelyStaged = delivery.tables.filter((table) => directStream(delivery, table) === null);
     await writer.prepareStages(surelyStaged.map(({ plan }) => plan));
     const holder = bringsLittle(delivery) ? new Holder(writer.session) : null;
-    const staged: StagedTable[] = [];
-    let filledRowCount = 0;
     let bytes = 0;
-    for (const [index, table] of delivery.tables.entries()) {
+    const loadTable = async (table: TableDelivery, index: number): Promise<LoadedTable> => {
       const report = (more: number): void => {
         bytes += more;
         context.onProgress({
@@ -76,15 +74,27 @@ export const loadRound = async ({ context, delivery, loan }: LoadOptions): Promi
       };
       const load = { writer, delivery, table, holder, report, midway };
       const filled = await fillEmptyTable(load);
-      if (filled === null) staged.push({ table, rowCount: await stageTable(load) });
-      else filledRowCount += filled;
-    }
+      return filled === null
+        ? { table, isStaged: true, rowCount: await stageTable(load) }
+        : { table, isStaged: false, rowCount: filled };
+    };
+    const { tables } = delivery;
+    const loaded = holder === null ? await inTurn(tables, loadTable) : await settleAll(tables.map(loadTable));
     await context.reached('loaded', database);
-    return { writer, loan, staged, held: holder?.held ?? [], filledRowCount };
+    return { writer, loan, loaded, held: holder?.held ?? [] };
   } catch (error) {
     loan.discard();
     throw error;
   }
+};
+
+const inTurn = async <T, R>(
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> => {
+  const results: R[] = [];
+  for (const [index, item] of items.entries()) results.push(await work(item, index));
+  return results;
 };
 
 /** A round with fewer changes waits for answers more than for anything else. */
@@ -147,9 +157,10 @@ export const stageTable = async (load: TableLoad): Promise<number> => {
   const { writer, table } = load;
   const isCopied = table.streams.some(({ base }) => base === copyVersion);
   const isEmpty = isCopied && table.onlyIfEmpty && (await writer.isEmpty(table.plan));
-  let rowCount = 0;
-  for (const stream of table.streams) rowCount += await loadStream(load, stream, isEmpty);
-  return rowCount;
+  const loadOne = (stream: RowStream): Promise<number> => loadStream(load, stream, isEmpty);
+  const { streams } = table;
+  const counts = await (load.holder === null ? inTurn(streams, loadOne) : settleAll(streams.map(loadOne)));
+  return counts.reduce((sum, count) => sum + count, 0);
 };
 
 const loadStream = async (
@@ -161,10 +172,12 @@ const loadStream = async (
   const isKept = stream.base === copyVersion && table.onlyIfEmpty && !isEmpty;
   const base = isKept ? null : stream.base;
   const { reader } = stream.source;
-  const sent = await reader.send({ ...requestOf(stream, plan), base }, 'staged', (rows) => {
-    const incoming = { rows, sender: reader.label, onBytes: report, midway };
-    return holder === null ? fillStage(writer.session, plan, incoming) : holder.take(plan, incoming);
-  });
+  const request = { ...requestOf(stream, plan), base };
+  const incoming = { sender: reader.label, onBytes: report, midway };
+  const sent =
+    holder === null
+      ? await reader.send(request, 'staged', (rows) => fillStage(writer.session, plan, { ...incoming, rows }))
+      : await reader.sendFew(request, (rows) => holder.take(plan, { ...incoming, rows }));
   if (base === null) return sent;
   const version = plan.hasVersions ? absentVersion(stream, base) : null;
   return sent + (await writer.stageAbsentRows(plan, version));
@@ -191,7 +204,7 @@ interface ApplyOptions {
 /** Applies what was staged and commits. The connection is given up after a failure: its state is not known. */
 export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> => {
   const { context, delivery, destination, sequences, sourcesFinished } = options;
-  const { writer, loan, staged, held, filledRowCount } = destination;
+  const { writer, loan, loaded, held } = destination;
   const { database } = delivery.member;
   try {
     const moves = movesOf(delivery);
@@ -199,6 +212,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     assertMayWrite(context, database);
     // Rows that applications write are not kept locked while another database takes its time.
     if (writer.hasWriters) await sourcesFinished;
+    const staged = loaded.filter(({ isStaged }) => isStaged);
     const plans = staged.map(({ table }) => table.plan);
     const write = (since: Snapshot | null): Promise<AppliedRows[]> =>
       writer.apply(
@@ -234,8 +248,9 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     assertMayWrite(context, database);
     await writer.commit(plans);
     await context.reached('committed', database);
+    const filledRowCount = loaded.reduce((sum, { isStaged, rowCount }) => sum + (isStaged ? 0 : rowCount), 0);
     return {
-      inserted: filledRowCount + sumOf(applied, 'inserted'),
+      inserted: sumOf(applied, 'inserted') + filledRowCount,
       updated: sumOf(applied, 'updated'),
       deleted: sumOf(applied, 'deleted'),
       conflicts,
