@@ -10,6 +10,9 @@ import { Profile } from './profile.ts';
 /** Compiled as it is published: `npm run bench` does that first. */
 const program = fileURLToPath(new URL('../dist-bench/main.js', import.meta.url));
 
+/** As `bin/tahr.js` has one: a start need not compile what an earlier one has compiled. */
+const compileCache = fileURLToPath(new URL('../dist-bench/.compile-cache', import.meta.url));
+
 /** Of the kernel (`getconf CLK_TCK`), which is the same on all Linux machines. */
 const ticksPerSecond = 100;
 
@@ -31,7 +34,11 @@ export class Tahr {
 
   constructor(control: ConnectionParameters, profileSink: ProfileSink | null) {
     this.#control = control;
-    this.#environment = { ...process.env, TAHR_CONTROL: formatConninfo(control) };
+    this.#environment = {
+      ...process.env,
+      NODE_COMPILE_CACHE: compileCache,
+      TAHR_CONTROL: formatConninfo(control),
+    };
     this.#profileSink = profileSink;
   }
 

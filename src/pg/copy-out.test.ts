@@ -47,6 +47,21 @@ test.each([1, 2, 3, 4, 5, 6, 7])('in pieces of %i bytes', (size) => {
   expect(sorted(pieces)).toEqual({ data, others });
 });
 
+test('what follows the end of the query is left as it is', () => {
+  const following = Buffer.from('not looked at');
+  const chunk = Buffer.concat([stream, following]);
+  const sorter = new MessageSorter();
+  expect(sorter.sort(Buffer.from(chunk)).rest).toEqual(following);
+  for (let at = 1; at < chunk.length; at += 1) {
+    const cut = new MessageSorter();
+    const [one, other] = [chunk.subarray(0, at), chunk.subarray(at)].map((part) => Buffer.from(part));
+    const [begun, ended] = [cut.sort(one as Buffer), at < stream.length ? cut.sort(other as Buffer) : null];
+    expect(ended === null ? Buffer.concat([begun.rest, other as Buffer]) : ended.rest, `at ${at}`).toEqual(
+      following,
+    );
+  }
+});
+
 test('the data of a chunk come at once, as soon as they have come, and without a copy', () => {
   const sorter = new MessageSorter();
   const [several, begun, more] = [

@@ -9,14 +9,18 @@
  */
 import assert from 'node:assert';
 import { Readable } from 'node:stream';
-import type { Connection, Submittable } from 'pg';
+import type { Connection } from 'pg';
+import type { Sent } from './pipeline.ts';
 
 type Listener = (chunk: Buffer) => void;
 
-/** Begins when it is handed to `client.query`; ends when the server is ready for the next query. */
-export class CopyOut extends Readable implements Submittable {
+/** Ends when the server is ready for the next query. */
+export class CopyOut extends Readable implements Sent {
   /** How many rows the server has sent; known when the last has been read. */
   rowCount = 0;
+  follower: Sent | null = null;
+  isSent = false;
+  onOver: () => void = () => undefined;
   readonly #statement: string;
   readonly #sorter = new MessageSorter();
   /** The connection, and what listened to its socket before, while the copy lasts. */
@@ -31,19 +35,26 @@ export class CopyOut extends Readable implements Submittable {
     this.#hold?.socket.resume();
   }
 
-  /** Called by the driver when it is the turn of this query. Before that nothing is under way on the connection. */
+  send(connection: Connection): void {
+    this.isSent = true;
+    connection.query(this.#statement);
+    this.follower?.send(connection);
+  }
+
+  /** Called by the driver when the answer is ours. What has come so far is not, up to the last byte. */
   submit(connection: Connection): void {
     const socket = connection.stream;
     const [parse, ...others] = socket.listeners('data') as Listener[];
     assert(parse !== undefined && others.length === 0, 'the parser alone reads from the socket');
     this.#hold = { socket, parse };
     socket.on('data', this.#take).off('data', parse);
-    connection.query(this.#statement);
+    if (!this.isSent) this.send(connection);
   }
 
   /** Called by the driver: the server, or the connection, has failed. */
   handleError(error: Error): void {
     this.#release();
+    this.onOver();
     this.destroy(error);
   }
 
@@ -56,15 +67,18 @@ export class CopyOut extends Readable implements Submittable {
   /** Called by the driver: nothing of this query comes any more. */
   handleReadyForQuery(): void {
     this.#release();
+    this.onOver();
     this.push(null);
   }
 
   readonly #take = (chunk: Buffer): void => {
     const { socket, parse } = this.#hold ?? assert.fail('only who holds the socket listens to it');
-    const { data, others } = this.#sorter.sort(chunk);
+    const { data, others, rest } = this.#sorter.sort(chunk);
     if (data.length > 0 && !this.push(data)) socket.pause();
     // The last of them gives the socket back, while the parser is at it.
     for (const part of others) parse(part);
+    // It is the next one's, who listens now.
+    if (rest.length > 0) socket.emit('data', rest);
   };
 
   #release(): void {
@@ -82,16 +96,19 @@ interface Sorted {
   readonly data: Buffer;
   /** All other messages with their headers, whole or in parts, in the order in which they came. */
   readonly others: readonly Buffer[];
+  /** What follows the end of the query. */
+  readonly rest: Buffer;
 }
 
 /** A message is a type of one byte, a length of four that counts itself, and what it says (manual, "Message Formats"). */
 const headerBytes = 5;
 const copyDataType = 'd'.charCodeAt(0);
+const readyForQueryType = 'Z'.charCodeAt(0);
 
-/** Parts what a server sends, cut anywhere, into COPY data and other messages. */
+/** Parts what a server sends for a query, cut anywhere, into COPY data and other messages. */
 export class MessageSorter {
   /** Of the message under way: what it is, and how much of it is still to come. */
-  #isData = false;
+  #type = 0;
   #left = 0;
   /** The beginning of a header whose end has not come yet. */
   #cutHeader: Buffer = Buffer.alloc(0);
@@ -101,13 +118,14 @@ export class MessageSorter {
     const bytes = this.#cutHeader.length === 0 ? chunk : Buffer.concat([this.#cutHeader, chunk]);
     const others: Buffer[] = [];
     let [at, dataStart, dataEnd] = [0, 0, 0];
-    for (;;) {
+    let isOver = false;
+    while (!isOver) {
       if (this.#left === 0) {
         if (at + headerBytes > bytes.length) break;
         at += this.#begin(bytes, at);
       }
       const end = Math.min(at + this.#left, bytes.length);
-      if (!this.#isData) {
+      if (this.#type !== copyDataType) {
         // Copied, for data that follow may be moved over it.
         others.push(Buffer.from(bytes.subarray(at, end)));
       } else if (dataStart === dataEnd) {
@@ -120,16 +138,19 @@ export class MessageSorter {
       this.#left -= end - at;
       at = end;
       if (this.#left > 0) break;
+      isOver = this.#type === readyForQueryType;
     }
-    this.#cutHeader = bytes.subarray(at);
-    return { data: bytes.subarray(dataStart, dataEnd), others };
+    const after = bytes.subarray(at);
+    this.#cutHeader = isOver ? Buffer.alloc(0) : after;
+    return { data: bytes.subarray(dataStart, dataEnd), others, rest: isOver ? after : Buffer.alloc(0) };
   }
 
   /** Returns how many bytes are read with that: the headers of other messages go with them. */
   #begin(bytes: Buffer, at: number): number {
     const length = bytes.readUInt32BE(at + 1);
-    this.#isData = bytes[at] === copyDataType;
-    this.#left = this.#isData ? length + 1 - headerBytes : length + 1;
-    return this.#isData ? headerBytes : 0;
+    this.#type = bytes[at] ?? 0;
+    const isData = this.#type === copyDataType;
+    this.#left = isData ? length + 1 - headerBytes : length + 1;
+    return isData ? headerBytes : 0;
   }
 }

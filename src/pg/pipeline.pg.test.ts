@@ -118,19 +118,17 @@ const read = async (stream: AsyncIterable<Buffer>): Promise<string> => {
 
 const numbers = (upTo: number) => sql`copy (select generate_series(1, ${upTo}::int)) to stdout`;
 
-test('copies of few rows come one after the other, whoever reads first, and others are answered between them', async () => {
-  const [first, second] = [session.copyOutFew(numbers(3)), session.copyOutFew(numbers(2))];
+test('copies of few rows come one after the other, whoever reads first, and requests after them', async () => {
+  const [first, second] = [session.copyOut(numbers(3)), session.copyOut(numbers(2))];
+  const none = session.copyOut(numbers(0));
   const asked = session.query(sql`select 'here' as word`);
-  const none = session.copyOutFew(numbers(0));
   expect(await Promise.all([read(none), read(second), read(first)])).toEqual(['', '1\n2\n', '1\n2\n3\n']);
   expect([first.rowCount, second.rowCount, none.rowCount]).toEqual([3, 2, 0]);
   expect(await asked).toEqual([{ word: 'here' }]);
 });
 
 test('who reads too slowly holds up those who follow, and nothing heaps up', async () => {
-  const wide = session.copyOutFew(
-    sql`copy (select repeat('x', 999) from generate_series(1, 20000)) to stdout`,
-  );
+  const wide = session.copyOut(sql`copy (select repeat('x', 999) from generate_series(1, 20000)) to stdout`);
   const asked = session.query(sql`select 'here' as word`);
   await new Promise((resolve) => wide.once('readable', resolve));
   await wait(300);
@@ -141,8 +139,8 @@ test('who reads too slowly holds up those who follow, and nothing heaps up', asy
 
 test('a copy that fails in the middle fails its reader and those that follow, and ends the session', async () => {
   await session.script(sql`begin`);
-  const failing = session.copyOutFew(sql`copy (select 1 / (5 - n) from generate_series(1, 9) n) to stdout`);
-  const next = session.copyOutFew(numbers(2));
+  const failing = session.copyOut(sql`copy (select 1 / (5 - n) from generate_series(1, 9) n) to stdout`);
+  const next = session.copyOut(numbers(2));
   const [one, other] = await Promise.allSettled([read(failing), read(next)]);
   expect(one).toMatchObject({ status: 'rejected', reason: { code: '22012' } });
   expect(other.status).toBe('rejected');
@@ -150,7 +148,7 @@ test('a copy that fails in the middle fails its reader and those that follow, an
 });
 
 test('who stops reading gives the session up', async () => {
-  const endless = session.copyOutFew(sql`copy (select generate_series(1, 1000000000)) to stdout`);
+  const endless = session.copyOut(sql`copy (select generate_series(1, 1000000000)) to stdout`);
   for await (const chunk of endless) {
     expect(chunk.length).toBeGreaterThan(0);
     break;

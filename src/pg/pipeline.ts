@@ -5,9 +5,11 @@
  *
  * The driver sends a query when the one before it is over. Here it is handed one that has been sent already when the answer is its.
  */
-import { type Duplex, Readable } from 'node:stream';
+import assert from 'node:assert';
+import type { Readable } from 'node:stream';
 import pg from 'pg';
 import { copyDataMessages } from './copy-in.ts';
+import { CopyOut } from './copy-out.ts';
 
 /** Rows on their way from the server. */
 export type RowsOut = Readable & {
@@ -17,11 +19,20 @@ export type RowsOut = Readable & {
 
 export type Results = pg.QueryResult | pg.QueryResult[];
 
-type Done = (error: Error | undefined, results: Results) => void;
+/** A query that may be sent before its turn. */
+export interface Sent extends pg.Submittable {
+  /** Whose answer is the next. */
+  follower: Sent | null;
+  readonly isSent: boolean;
+  /** To be called when the answer has come or failed. */
+  onOver: () => void;
+  /** Sends it, and those that wait for that. */
+  send(connection: pg.Connection): void;
+}
 
 export class Pipeline {
   readonly #client: pg.Client;
-  #last: SentQuery | null = null;
+  #last: Sent | null = null;
 
   constructor(client: pg.Client) {
     this.#client = client;
@@ -38,28 +49,34 @@ export class Pipeline {
    */
   query(text: string, data: Buffer | null = null): Promise<Results> {
     return new Promise((resolve, reject) => {
-      this.#send(new SentQuery(text, data), (error, results) => {
-        if (error === undefined) resolve(results);
-        else reject(error);
-      });
+      this.#send(
+        new SentQuery(text, data, (error, results) => {
+          if (error === undefined) resolve(results);
+          else reject(error);
+        }),
+      );
     });
   }
 
-  /** A COPY TO STDOUT of few rows: each costs an object of the driver. */
+  /** A COPY TO STDOUT. It may follow others of its kind; the parser of the driver may have the beginning of what follows any other query. */
   rows(text: string): RowsOut {
-    const query = new SentCopy(text);
-    this.#send(query, (error, results) => query.out.end(error, results));
-    return query.out;
+    assert(this.#last === null || this.#last instanceof CopyOut, 'an answer that is still to come');
+    const copy = new CopyOut(text);
+    this.#send(copy);
+    return copy;
   }
 
-  #send(query: SentQuery, done: Done): void {
-    query.onEnd = (error, results) => {
+  #send(query: Sent): void {
+    query.onOver = () => {
       if (this.#last === query) this.#last = null;
       if (query.follower !== null) this.#client.query(query.follower);
-      done(error, results);
     };
     const before = this.#last;
     this.#last = query;
+    // What is sent before the next turn of the event loop goes out together.
+    const { stream } = this.#client.connection;
+    stream.cork();
+    process.nextTick(() => stream.uncork());
     if (before === null) {
       this.#client.query(query);
     } else {
@@ -69,18 +86,27 @@ export class Pipeline {
   }
 }
 
-class SentQuery extends pg.Query {
-  /** Whose answer is the next. */
-  follower: SentQuery | null = null;
-  onEnd: Done | null = null;
+class SentQuery extends pg.Query implements Sent {
+  follower: Sent | null = null;
   isSent = false;
+  onOver: () => void = () => undefined;
   readonly #text: string;
   readonly #data: Buffer | null;
 
-  constructor(text: string, data: Buffer | null) {
-    super(text, (error, results) => this.onEnd?.(error ?? undefined, results));
+  constructor(text: string, data: Buffer | null, done: (error: Error | undefined, results: Results) => void) {
+    super(text, (error, results) => {
+      this.onOver();
+      done(error ?? undefined, results);
+    });
     this.#text = text;
     this.#data = data;
+  }
+
+  send(connection: pg.Connection): void {
+    this.isSent = true;
+    connection.query(this.#text);
+    if (this.#data !== null) for (const part of copyDataMessages(this.#data)) connection.stream.write(part);
+    this.follower?.send(connection);
   }
 
   /** Called by the driver when the answer is ours. */
@@ -88,56 +114,6 @@ class SentQuery extends pg.Query {
     if (!this.isSent) this.send(connection);
   };
 
-  /** What is sent before the next turn of the event loop goes out together. */
-  send(connection: pg.Connection): void {
-    this.isSent = true;
-    const { stream } = connection;
-    stream.cork();
-    process.nextTick(() => stream.uncork());
-    connection.query(this.#text);
-    if (this.#data !== null) for (const part of copyDataMessages(this.#data)) stream.write(part);
-    this.follower?.send(connection);
-  }
-
   /** Called by the driver: the server takes what it has been sent already. A refused COPY leaves it unread (manual, "COPY Operations"). */
   handleCopyInResponse(): void {}
-}
-
-class SentCopy extends SentQuery {
-  readonly out = new SentRows();
-
-  constructor(text: string) {
-    super(text, null);
-  }
-
-  /** Called by the driver for each row; its memory is the parser's, who will write it over. */
-  handleCopyData({ chunk }: { readonly chunk: Buffer }, { stream }: pg.Connection): void {
-    this.out.add(Buffer.from(chunk), stream);
-  }
-}
-
-/** Who reads too slowly holds up the server. */
-class SentRows extends Readable {
-  rowCount = 0;
-  #socket: Duplex | null = null;
-
-  add(row: Buffer, socket: Duplex): void {
-    this.#socket = socket;
-    if (!this.push(row)) socket.pause();
-  }
-
-  override _read(): void {
-    this.#socket?.resume();
-  }
-
-  end(error: Error | undefined, results: Results): void {
-    this.#socket?.resume();
-    this.#socket = null;
-    if (error !== undefined) {
-      this.destroy(error);
-      return;
-    }
-    this.rowCount = (Array.isArray(results) ? results.at(-1) : results)?.rowCount ?? 0;
-    this.push(null);
-  }
 }

@@ -1,7 +1,7 @@
 /**
  * One connection to a server, with the settings that replication needs and values as the server wrote them.
  *
- * - Requests need not wait for the answer to the one before: they are answered in their order (`pipeline.ts`). Streams need.
+ * - Requests need not wait for the answer to the one before: they are answered in their order (`pipeline.ts`). Streams wait for requests.
  * - Every value is a string or null: nothing is parsed, so nothing is rounded (invariant 8).
  * - Every setting that a role or database could have changed to our harm is set explicitly (engine rule §23).
  * - A failure is a `ReplicationError` with the server's own fields in `facts` (see `failure.ts`).
@@ -11,7 +11,6 @@ import type { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import pg from 'pg';
 import { CopyIn } from './copy-in.ts';
-import { CopyOut } from './copy-out.ts';
 import { connectFailureOf, failureOf, silenceOf, timeoutOf } from './failure.ts';
 import { Pipeline, type RowsOut } from './pipeline.ts';
 import { PlanCache } from './plan-cache.ts';
@@ -197,22 +196,12 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * `copy (…) to stdout`; the stream carries CopyData as it arrives, with errors as they come from the driver.
-   * Whoever stops reading before the end gives up the session with it: the server would go on sending.
+   * `copy (…) to stdout`; the stream carries CopyData as it arrives, with errors as they come from the driver. Several may be asked for at once;
+   * they come one after the other. Whoever stops reading before the end gives up the session with it: the server would go on sending.
    */
   copyOut(statement: Sql): RowsOut {
     assert(this.#ahead === null, 'a transaction that is to begin with what is copied');
-    assert(!this.#pipeline.isBusy, 'an answer that is still to come');
-    return this.#whole(this.#client.query(new CopyOut(statement.inlined())));
-  }
-
-  /** As `copyOut`, for few rows; neither it nor others need wait. */
-  copyOutFew(statement: Sql): RowsOut {
-    assert(this.#ahead === null, 'a transaction that is to begin with what is copied');
-    return this.#whole(this.#pipeline.rows(statement.inlined()));
-  }
-
-  #whole(stream: RowsOut): RowsOut {
+    const stream = this.#pipeline.rows(statement.inlined());
     stream.once('close', () => {
       if (!stream.readableEnded) this.destroy();
     });

@@ -31,7 +31,9 @@ export interface Window {
 }
 
 export interface TableChanges {
-  /** How many of the changes are news. */
+  /** How many deltas the window holds. */
+  readonly deltaCount: number;
+  /** How many of them are news. */
   readonly changeCount: number;
   readonly isNew: boolean;
   /** How many the position does not see and need not be read. */
@@ -66,7 +68,7 @@ export const changesIn = (
 const selectCounts = (schema: string, tables: readonly SourceTable[], window: Window): Sql => {
   const shapes = [...new Set(tables.map(({ shape }) => shape))];
   return sql`
-    select tbl, count(*) filter (where is_news) as news,
+    select tbl, count(*) as deltas, count(*) filter (where is_news) as news,
            count(*) filter (where is_unread and not is_news) as skipped,
            pg_catalog.bool_or(relay is not null) as has_relays, pg_catalog.bit_or(1 << segment) as segments,
            (extract(epoch from max(at) filter (where is_own)) * 1000000)::bigint as newest_at
@@ -133,6 +135,7 @@ const tableChangesOf = (count: Row | undefined, truncation: Row | undefined): Ta
   const changeCount = Number(count?.['news'] ?? 0);
   const newestAt = count?.['newest_at'] ?? null;
   return {
+    deltaCount: Number(count?.['deltas'] ?? 0),
     changeCount,
     isNew: changeCount > 0 || truncation?.['is_news'] === 't',
     skippedCount: Number(count?.['skipped'] ?? 0),

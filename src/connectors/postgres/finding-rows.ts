@@ -25,11 +25,11 @@ const passedPerLookup = 4;
 /** From here on rows that follow each other in the index mostly lie on the same page. */
 const orderlyMin = 0.9;
 
-export const isMany = (changeCount: number): boolean => changeCount >= manyMin;
+export const isMany = (deltaCount: number): boolean => deltaCount >= manyMin;
 
 /** For many changes. */
-export const chooseFinding = (changeCount: number, { rowCount, correlation }: TableStatistics): Finding => {
-  if (changeCount * passedPerLookup < rowCount) return 'lookups';
+export const chooseFinding = (deltaCount: number, { rowCount, correlation }: TableStatistics): Finding => {
+  if (deltaCount * passedPerLookup < rowCount) return 'lookups';
   return correlation !== null && Math.abs(correlation) >= orderlyMin ? 'merge' : 'hash';
 };
 

@@ -1,6 +1,7 @@
 /**
  * Rows of a small round, held here on their way from a source to the stage of a written database: they go there in one message with what
- * comes after them, so that the line is crossed once. What does not fit goes into its stage as it comes.
+ * comes after them, so that the line is crossed once. What does not fit goes into its stage as it comes, one table after the other, while
+ * the source sends the next.
  */
 import { Readable } from 'node:stream';
 import { failureOf } from '../../pg/failure.ts';

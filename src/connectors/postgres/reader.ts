@@ -58,8 +58,8 @@ export interface RowRequest {
   readonly plan: StagePlan;
   /** Null: the changed rows. Else the whole table, as of this version where nothing newer is known of a row. */
   readonly base: BaseVersion | null;
-  /** How many deltas there are of it. */
-  readonly changeCount: number;
+  /** How many deltas there are of it, at most. */
+  readonly deltaCount: number;
 }
 
 export class PostgresReader {
@@ -132,15 +132,15 @@ export class PostgresReader {
   /** As `send`, where there are few rows: those of several tables are asked for at once, and each reader gets its own. */
   async sendFew<T>(request: RowRequest, take: (rows: RowsOut) => Promise<T>): Promise<T> {
     const copy = sql`copy (${selectRows(request)}) to stdout with (format binary)`;
-    const taken = this.#turn.then(() => take(this.#session.copyOutFew(copy)));
+    const taken = this.#turn.then(() => take(this.#session.copyOut(copy)));
     this.#idle = Promise.allSettled([this.#idle, taken]);
     return taken;
   }
 
-  async #findingFor({ base, changeCount, source, scope }: RowRequest): Promise<Finding> {
-    if (base !== null || !isMany(changeCount)) return 'lookups';
+  async #findingFor({ base, deltaCount, source, scope }: RowRequest): Promise<Finding> {
+    if (base !== null || !isMany(deltaCount)) return 'lookups';
     const [statistics] = await this.#session.ask(statisticsOf(source, scope.key));
-    return chooseFinding(changeCount, statistics);
+    return chooseFinding(deltaCount, statistics);
   }
 
   /**

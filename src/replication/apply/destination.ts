@@ -8,6 +8,7 @@ import {
   knowersOfBase,
   pathFrom,
 } from '../../connectors/postgres/base-version.ts';
+import { isMany } from '../../connectors/postgres/finding-rows.ts';
 import { type HeldRows, Holder } from '../../connectors/postgres/held-rows.ts';
 import { fillStage, fillTable } from '../../connectors/postgres/load.ts';
 import type { RowRequest } from '../../connectors/postgres/reader.ts';
@@ -97,14 +98,11 @@ const inTurn = async <T, R>(
   return results;
 };
 
-/** A round with fewer changes waits for answers more than for anything else. */
-const littleMax = 1_000;
-
-const bringsLittle = ({ tables }: Delivery): boolean => {
-  const streams = tables.flatMap((table) => table.streams);
-  const changeCount = streams.reduce((sum, stream) => sum + stream.changeCount, 0);
-  return changeCount < littleMax && streams.every(({ base }) => base === null);
-};
+/** A round that waits for answers more than for rows: those of a table can be asked for before others have come. */
+const bringsLittle = ({ tables }: Delivery): boolean =>
+  tables.every(({ streams }) =>
+    streams.every(({ base, deltaCount }) => base === null && !isMany(deltaCount)),
+  );
 
 /** For fewer changes it is not worth asking whether the table is empty. */
 const manyMin = 10_000;
@@ -124,7 +122,7 @@ const directStream = ({ member }: Delivery, { plan, streams, noting }: TableDeli
   const [only, ...others] = streams;
   const isOnlyWriter = member.role === 'target' && noting === null;
   if (only === undefined || others.length > 0 || !isOnlyWriter || !plan.fitsTableDirectly) return null;
-  return only.base !== null || only.changeCount >= manyMin ? only : null;
+  return only.base !== null || only.deltaCount >= manyMin ? only : null;
 };
 
 /** The short way, straight into an empty table. Null where that way is not open, and nothing was done. */
@@ -144,12 +142,12 @@ const fillEmptyTable = async ({
   );
 };
 
-const requestOf = ({ scope, table, base, changeCount }: RowStream, plan: StagePlan): RowRequest => ({
+const requestOf = ({ scope, table, base, deltaCount }: RowStream, plan: StagePlan): RowRequest => ({
   scope,
   source: table,
   plan,
   base,
-  changeCount,
+  deltaCount,
 });
 
 /** Fills the stage of a table from all its streams. @returns with how many rows */

@@ -34,8 +34,8 @@ export interface RowStream {
   readonly scope: EntryScope;
   /** Null: the changed rows. Else the whole table, in this version. */
   readonly base: BaseVersion | null;
-  /** How many deltas there are of it. */
-  readonly changeCount: number;
+  /** How many deltas there are of it, at most. */
+  readonly deltaCount: number;
 }
 
 export interface TableDelivery {
@@ -311,7 +311,7 @@ const planStream = (
     source: sender.source,
     table,
     base: sender === copied ? copyVersion : truncation,
-    changeCount: sender.changes.get(id)?.changeCount ?? 0,
+    deltaCount: sender.changes.get(id)?.deltaCount ?? 0,
     scope: scopeOf(options, id, sender),
   };
 };
