@@ -96,7 +96,8 @@ test('a backend that is terminated fails all that is not answered', async () => 
     session.query(notes),
     session.load(copy, rows),
   ]);
-  await wait(50);
+  const sleeping = sql`select from pg_stat_activity where pid = ${session.backendPid}::int and wait_event = 'PgSleep'`;
+  while ((await admin.query(sleeping)).length === 0) await wait(5);
   await admin.query(sql`select pg_terminate_backend(${session.backendPid}::int)`);
   expect((await answers)[0]).toBe('57P01');
   expect(await answers).not.toContain('good');
