@@ -131,6 +131,10 @@ const decodeChanges = (
   return new Map([...changed].map((id) => [id, tableChangesOf(counted.get(id), truncated.get(id))]));
 };
 
+/** @param bits one for each segment; null: there are no deltas, so it does not matter where they are looked for */
+const segmentsOf = (bits: string | null): readonly SegmentNumber[] =>
+  bits === null ? segmentNumbers : segmentNumbers.filter((segment) => (Number(bits) & (1 << segment)) !== 0);
+
 const tableChangesOf = (count: Row | undefined, truncation: Row | undefined): TableChanges => {
   const changeCount = Number(count?.['news'] ?? 0);
   const newestAt = count?.['newest_at'] ?? null;
@@ -140,7 +144,7 @@ const tableChangesOf = (count: Row | undefined, truncation: Row | undefined): Ta
     isNew: changeCount > 0 || truncation?.['is_news'] === 't',
     skippedCount: Number(count?.['skipped'] ?? 0),
     hasRelays: count?.['has_relays'] === 't',
-    segments: segmentNumbers.filter((segment) => (Number(count?.['segments'] ?? -1) >> segment) % 2 !== 0),
+    segments: segmentsOf(count?.['segments'] ?? null),
     truncation: truncation === undefined ? null : decodeBase(truncation),
     newestAtMicros: newestAt === null ? null : BigInt(newestAt),
   };

@@ -16,7 +16,7 @@ export interface TableStatistics {
   readonly correlation: number | null;
 }
 
-/** For fewer changes it is not worth asking how large the table is. */
+/** For fewer changes it is not worth asking a table how large it is, or whether it is empty. */
 const manyMin = 10_000;
 
 /** A row that is looked up costs as much as about so many that are passed on the way. */

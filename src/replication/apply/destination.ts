@@ -104,9 +104,6 @@ const bringsLittle = ({ tables }: Delivery): boolean =>
     streams.every(({ base, deltaCount }) => base === null && !isMany(deltaCount)),
   );
 
-/** For fewer changes it is not worth asking whether the table is empty. */
-const manyMin = 10_000;
-
 interface TableLoad {
   readonly writer: PostgresWriter;
   readonly delivery: Delivery;
@@ -122,7 +119,7 @@ const directStream = ({ member }: Delivery, { plan, streams, noting }: TableDeli
   const [only, ...others] = streams;
   const isOnlyWriter = member.role === 'target' && noting === null;
   if (only === undefined || others.length > 0 || !isOnlyWriter || !plan.fitsTableDirectly) return null;
-  return only.base !== null || only.deltaCount >= manyMin ? only : null;
+  return only.base !== null || isMany(only.deltaCount) ? only : null;
 };
 
 /** The short way, straight into an empty table. Null where that way is not open, and nothing was done. */
@@ -213,18 +210,7 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     const staged = loaded.filter(({ isStaged }) => isStaged);
     const plans = staged.map(({ table }) => table.plan);
     const write = (since: Snapshot | null): Promise<AppliedRows[]> =>
-      writer.apply(
-        staged.map(({ table: { plan, local }, rowCount }) => ({
-          plan,
-          local,
-          stagedRowCount: rowCount,
-          since,
-        })),
-        writer.unaltered(
-          delivery.tables.map(({ written }) => written),
-          delivery.ownRead === null ? null : { sync: context.sync.id, snapshot: delivery.ownRead },
-        ),
-      );
+      writeStaged({ context, delivery, writer, staged, since });
     const filling = held.map((rows) => writer.fill(rows));
     const entering = writer.enter(context.sync.id, moves, plans);
     // What depends on no answer is asked before there is one.
@@ -257,6 +243,26 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     loan.discard();
     throw error;
   }
+};
+
+interface Writing {
+  readonly context: RoundContext;
+  readonly delivery: Delivery;
+  readonly writer: PostgresWriter;
+  readonly staged: readonly LoadedTable[];
+  /** From when on the rows have been locked against applications; null: none writes this database. */
+  readonly since: Snapshot | null;
+}
+
+const writeStaged = ({ context, delivery, writer, staged, since }: Writing): Promise<AppliedRows[]> => {
+  const { tables, ownRead } = delivery;
+  return writer.apply(
+    staged.map(({ table: { plan, local }, rowCount }) => ({ plan, local, stagedRowCount: rowCount, since })),
+    writer.unaltered(
+      tables.map(({ written }) => written),
+      ownRead === null ? null : { sync: context.sync.id, snapshot: ownRead },
+    ),
+  );
 };
 
 const sumOf = (applied: readonly AppliedRows[], what: keyof AppliedRows): number =>
