@@ -56,9 +56,9 @@ test('what follows the end of the query is left as it is', () => {
     const cut = new MessageSorter();
     const [one, other] = [chunk.subarray(0, at), chunk.subarray(at)].map((part) => Buffer.from(part));
     const [begun, ended] = [cut.sort(one as Buffer), at < stream.length ? cut.sort(other as Buffer) : null];
-    expect(ended === null ? Buffer.concat([begun.rest, other as Buffer]) : ended.rest, `at ${at}`).toEqual(
-      following,
-    );
+    const rest =
+      ended === null ? Buffer.concat([begun.rest ?? Buffer.alloc(0), other as Buffer]) : ended.rest;
+    expect(rest, `at ${at}`).toEqual(following);
   }
 });
 

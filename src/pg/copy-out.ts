@@ -53,7 +53,7 @@ export class CopyOut extends Readable implements Sent {
 
   /** Called by the driver: the server, or the connection, has failed. */
   handleError(error: Error): void {
-    this.#release();
+    this.#hold?.socket.resume();
     this.onOver();
     this.destroy(error);
   }
@@ -66,7 +66,6 @@ export class CopyOut extends Readable implements Sent {
 
   /** Called by the driver: nothing of this query comes any more. */
   handleReadyForQuery(): void {
-    this.#release();
     this.onOver();
     this.push(null);
   }
@@ -75,10 +74,10 @@ export class CopyOut extends Readable implements Sent {
     const { socket, parse } = this.#hold ?? assert.fail('only who holds the socket listens to it');
     const { data, others, rest } = this.#sorter.sort(chunk);
     if (data.length > 0 && !this.push(data)) socket.pause();
-    // The last of them gives the socket back, while the parser is at it.
+    if (rest !== null) this.#release();
+    // With the last of them it is the turn of the next query, which may take the socket.
     for (const part of others) parse(part);
-    // It is the next one's, who listens now.
-    if (rest.length > 0) socket.emit('data', rest);
+    if (rest !== null && rest.length > 0) socket.emit('data', rest);
   };
 
   #release(): void {
@@ -96,8 +95,8 @@ interface Sorted {
   readonly data: Buffer;
   /** All other messages with their headers, whole or in parts, in the order in which they came. */
   readonly others: readonly Buffer[];
-  /** What follows the end of the query. */
-  readonly rest: Buffer;
+  /** What follows the end of the query; null: that has not come. */
+  readonly rest: Buffer | null;
 }
 
 /** A message is a type of one byte, a length of four that counts itself, and what it says (manual, "Message Formats"). */
@@ -142,7 +141,7 @@ export class MessageSorter {
     }
     const after = bytes.subarray(at);
     this.#cutHeader = isOver ? Buffer.alloc(0) : after;
-    return { data: bytes.subarray(dataStart, dataEnd), others, rest: isOver ? after : Buffer.alloc(0) };
+    return { data: bytes.subarray(dataStart, dataEnd), others, rest: isOver ? after : null };
   }
 
   /** Returns how many bytes are read with that: the headers of other messages go with them. */

@@ -1,8 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { beforeEach, expect, test } from 'vitest';
+import pg from 'pg';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../test/support/databases.ts';
 import { createProxy } from '../../test/support/proxy.ts';
 import { connect } from './conninfo.ts';
+import { Pipeline } from './pipeline.ts';
 import type { Session } from './session.ts';
 import { sql } from './sql.ts';
 
@@ -146,6 +148,24 @@ test('a copy that fails in the middle fails its reader and those that follow, an
   expect(one).toMatchObject({ status: 'rejected', reason: { code: '22012' } });
   expect(other.status).toBe('rejected');
   await expect.poll(() => session.isUsable).toBe(false);
+});
+
+test('a copy that fails leaves the next one whole, wherever what the server says is cut', async () => {
+  const { host = '', port, user = '', dbname = '' } = database.parameters;
+  const client = new pg.Client({ host, port: Number(port), user, database: dbname });
+  await client.connect();
+  onTestFinished(() => client.end());
+  const pipeline = new Pipeline(client);
+  for (let lap = 1; lap <= 20; lap += 1) {
+    const failing = pipeline.rows(
+      `copy (select 1 / (${lap * 797} - n) from generate_series(1, 20000) n) to stdout`,
+    );
+    const next = pipeline.rows('copy (select generate_series(1, 20000)) to stdout');
+    const last = pipeline.query('select 1');
+    await expect(read(failing)).rejects.toMatchObject({ code: '22012' });
+    expect((await read(next)).length).toBe(108_894);
+    expect(await last).toMatchObject({ rowCount: 1 });
+  }
 });
 
 test('who stops reading gives the session up', async () => {
