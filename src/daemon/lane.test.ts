@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Database, DatabaseId, DatabaseName, Member, SyncId } from '../model/topology.ts';
 import { passOn } from '../replication/fault-point.ts';
+import { Rendezvous } from '../replication/read/rendezvous.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createLog } from '../runtime/log.ts';
 import { Databases } from './databases.ts';
@@ -42,6 +43,7 @@ test('a bug beside the rounds is told, answers the kick, and leaves the lane at 
     report: new LaneReport({ ...around, syncId, written, unwatched: () => null, board }),
     reached: passOn,
     mayWrite: () => true,
+    readingPlace: new Rendezvous(() => 0),
     onEnd: () => undefined,
     onCatalog: () => undefined,
     onPause: () => undefined,

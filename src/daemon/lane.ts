@@ -16,6 +16,7 @@ import {
   runRound,
 } from '../replication/round.ts';
 import type { Reached } from '../replication/fault-point.ts';
+import type { ReadingPlace } from '../replication/read-round.ts';
 import { type Backoff, createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
@@ -45,6 +46,8 @@ export interface LaneOptions {
   readonly reached: Reached;
   /** See `RoundContext.mayWrite`. */
   readonly mayWrite: () => boolean;
+  /** The same for all lanes of the sync. */
+  readonly readingPlace: ReadingPlace;
   readonly onEnd: (outcome: RoundOutcome, sync: SyncDefinition) => void;
   readonly onCatalog: CatalogsOptions['onRead'];
   /** The sync must not go on before a person has decided. */
@@ -175,7 +178,7 @@ export class Lane {
     sources: readonly Member[],
     present: readonly Member[],
   ): Promise<RoundOutcome> {
-    const { gate, report, schema, reached, mayWrite } = this.#options;
+    const { gate, report, schema, reached, mayWrite, readingPlace } = this.#options;
     const claim = { read: idsOf(sources), written: idsOf(present) };
     using place = await gate.enter(claim, this.#stopping.signal);
     if (place === null) throw interrupted();
@@ -196,6 +199,7 @@ export class Lane {
       onProgress: (progress) => report.progress(progress),
       reached,
       mayWrite,
+      readingPlace,
     });
   }
 

@@ -17,6 +17,7 @@ export type NextStep =
 
 const passing: ReadonlySet<ErrorCode> = new Set([
   'given_way',
+  'left_behind',
   'fenced',
   'lease_lost',
   'table_altered',

@@ -16,6 +16,8 @@ import {
   type SyncId,
 } from '../model/topology.ts';
 import type { Reached } from '../replication/fault-point.ts';
+import { Rendezvous } from '../replication/read/rendezvous.ts';
+import type { ReadingPlace } from '../replication/read-round.ts';
 import type { RoundOutcome } from '../replication/round.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
@@ -85,6 +87,7 @@ export class SyncWorker {
     this.#lastClockAt = clock.elapsed();
     this.#lastSequencesAt = clock.elapsed();
     const syncLog = log.with({ sync: definition.name });
+    const readingPlace: ReadingPlace = new Rendezvous(() => clock.elapsed());
     this.#lanes = planLanes(definition).map((plan) => {
       const names = plan.written.map(({ database }) => database.name).join(',');
       const report = new LaneReport({
@@ -102,6 +105,7 @@ export class SyncWorker {
         log: syncLog,
         definition: () => this.#definition,
         mayWrite: () => isHeld(definition.id),
+        readingPlace,
         onEnd: (outcome, sync) => this.#noteOutcome(outcome, sync.copyGeneration),
         onCatalog: (database, catalog) => this.#catalogue.note(database, catalog),
         onPause: () => surroundings.onPause(this.#definition),

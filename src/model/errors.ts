@@ -124,6 +124,12 @@ export const errorCatalogue = {
     meaning: 'A round met an application on the same rows (lock, deadlock, serialization) and stepped aside.',
     action: 'Nothing; it is tried again at once, then at growing intervals.',
   },
+  left_behind: {
+    retry: 'backoff',
+    meaning:
+      'A target took rows so much more slowly than others that were being filled from the same read that they went on without it.',
+    action: 'Nothing; its rows are read for it alone now.',
+  },
   interrupted: {
     retry: 'backoff',
     meaning:

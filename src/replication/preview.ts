@@ -24,20 +24,17 @@ import { passOn } from './fault-point.ts';
 import { decidedPages, isContestable, marks, strategyOf } from './apply/settle-table.ts';
 import { ConflictList, type ConflictPreview } from './preview-conflicts.ts';
 import { type Delivery, isFirst, needsCopy, type TableDelivery } from './read/delivery.ts';
+import { finishSources } from './read/finish-sources.ts';
+import { openSources, planDeliveries, positionsOf } from './read/plan-round.ts';
 import type { OpenSource } from './read/source.ts';
-import {
-  type DatabaseOutcome,
-  emptyMemory,
-  finishSources,
-  openSources,
-  planDeliveries,
-  positionsOf,
-  type RoundContext,
-} from './round.ts';
+import { type DatabaseOutcome, emptyMemory, type RoundContext } from './round.ts';
 import { settleAll } from './settle.ts';
 
 /** `memory` is left out: what a lane knows must not come from a round that was not run. */
-export type PreviewContext = Omit<RoundContext, 'memory' | 'onProgress' | 'reached' | 'mayWrite'>;
+export type PreviewContext = Omit<
+  RoundContext,
+  'memory' | 'onProgress' | 'reached' | 'mayWrite' | 'readingPlace'
+>;
 
 type RowCounts = Omit<StagedCounts, 'source'>;
 
@@ -73,6 +70,7 @@ export const previewRound = async (surroundings: PreviewContext): Promise<Databa
     onProgress: () => undefined,
     reached: passOn,
     mayWrite: () => false,
+    readingPlace: null,
   };
   await using loans = new AsyncDisposableStack();
   const sources = await openSources(context, loans);

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import type { RelationId, RelationName, Role, SyncDefinition } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
 import type { Reached } from '../../src/replication/fault-point.ts';
+import { Rendezvous } from '../../src/replication/read/rendezvous.ts';
 import { createCaretaker } from './caretaker.ts';
 import { type Applications, createSite, relationOf, type SiteOptions, type TestServer } from './site.ts';
 import { syncOf } from './sync-definition.ts';
@@ -40,6 +41,8 @@ export interface Gang
   delay(ms: number): void;
   /** From now on told of every hand-over of a round. */
   at(reached: Reached): void;
+  /** From now on rounds that run at the same time may read together, as the lanes of a daemon do. */
+  readTogether(): void;
   /** From now on the lease of the sync is somebody else's. */
   loseLease(): void;
   /** A pass of the daemon's maintenance, a while after the last one, when only these databases are there; all when left out. */
@@ -106,6 +109,9 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     },
     at(reached) {
       rounds.reached = reached;
+    },
+    readTogether() {
+      rounds.readingPlace = new Rendezvous(() => performance.now());
     },
     loseLease() {
       rounds.mayWrite = () => false;

@@ -5,6 +5,7 @@ import { connect } from '../../src/pg/conninfo.ts';
 import { type DatabasePreview, type PreviewContext, previewRound } from '../../src/replication/preview.ts';
 import { passOn, type Reached } from '../../src/replication/fault-point.ts';
 import { type Catalog, readCatalog } from '../../src/replication/read/catalog.ts';
+import type { ReadingPlace } from '../../src/replication/read-round.ts';
 import { type DatabaseOutcome, emptyMemory, runRound } from '../../src/replication/round.ts';
 import { installSync } from '../../src/setup/install.ts';
 import type { Site } from './site.ts';
@@ -22,6 +23,8 @@ export interface SyncRounds {
   sync: SyncDefinition;
   /** May be set: see `RoundContext.mayWrite`. */
   mayWrite: () => boolean;
+  /** May be set: see `RoundContext.readingPlace`. */
+  readingPlace: ReadingPlace | null;
   /** Installs the sync as it is now. */
   install(): Promise<void>;
   /** One round that writes these databases (all of the sync's sources when left out). */
@@ -83,6 +86,7 @@ export const createSyncRounds = (
     reached: passOn,
     keepsCatalogs: false,
     mayWrite: () => true,
+    readingPlace: null,
     async install() {
       catalogs.clear();
       await installSync({
@@ -111,6 +115,7 @@ export const createSyncRounds = (
         onProgress: () => undefined,
         reached: rounds.reached,
         mayWrite: () => rounds.mayWrite(),
+        readingPlace: rounds.readingPlace,
       };
       const outcome = await runRound(context).catch((error: unknown) => {
         catalogs.clear();

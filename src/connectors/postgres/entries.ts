@@ -107,7 +107,7 @@ const unionOverSegments = (scope: EntryScope, columns: Sql, condition: Sql): Sql
 
 /** The keys that changed on this database itself, once each: all that a sync with one source needs. */
 export const changedKeys = (scope: EntryScope): Sql => {
-  const rows = unionOverSegments(scope, keyList(scope.key), isOwnChange(scope.sync, scope.exceptBy));
+  const rows = unionOverSegments(scope, keyList(scope.key), ownChanges(scope));
   const isPlain = scope.key.columns.every((column) => column.deltaSuffix === '');
   return isPlain
     ? sql`select distinct ${keyList(scope.key)} from (${rows}) e`
@@ -136,9 +136,12 @@ const ownEntries = (scope: EntryScope): Sql => {
     scope,
     sql`${keyList(scope.key)}, ${scope.holder}::integer as origin, xid as oxid, at, ${path} as path, seq,
         true as is_own, true as is_sent, false as is_open, null::pg_snapshot as decided`,
-    scope.hasRelays ? isOwnChange(scope.sync, scope.exceptBy) : sql`relay is null`,
+    ownChanges(scope),
   );
 };
+
+const ownChanges = ({ hasRelays, sync, exceptBy }: EntryScope): Sql =>
+  hasRelays ? isOwnChange(sync, exceptBy) : sql`relay is null`;
 
 /**
  * Own changes that no brought version hides, and brought versions. Of the snapshots in which rounds decided here each sees

@@ -75,6 +75,7 @@ const copy = async (
     taker.once('error', () => (broken ??= session.label));
     const giver = rows();
     giver.once('error', () => (broken ??= sender));
+    if (giver.errored !== null) broken = sender;
     await pipeline(giver, counter, taker);
     return { bytes: counter.bytes, rowCount: taker.rowCount };
   } catch (error) {

@@ -62,13 +62,19 @@ export interface RowRequest {
   readonly deltaCount: number;
 }
 
+/** `staged`: in the columns of the stage. `bare`: the rows that are there in the table's own columns, for an empty table. */
+export type RowForm = 'staged' | 'bare';
+
+/** What is read from a source once it is open. */
+export type RowReader = Pick<PostgresReader, 'label' | 'changes' | 'sequences' | 'send' | 'sendFew'>;
+
 export class PostgresReader {
   readonly #session: Session;
   readonly #schema: string;
   /** When all rows asked for have been read; and when those of `send` have. */
   #idle: Promise<unknown> = Promise.resolve();
   #turn: Promise<unknown> = Promise.resolve();
-  #foreseen: { readonly look: Look; readonly changes: Changes } | null = null;
+  #known: { readonly look: Look; readonly changes: Changes } | null = null;
 
   constructor(session: Session, schema: string) {
     this.#session = session;
@@ -91,32 +97,30 @@ export class PostgresReader {
       openingOf(this.#schema, sync),
       look === null ? nothingYet : changesIn(this.#schema, look.tables, look.window),
     );
-    this.#foreseen = look === null || foreseen === null ? null : { look, changes: foreseen };
+    this.#known = look === null || foreseen === null ? null : { look, changes: foreseen };
     return opening;
   }
 
   /** Which of the tables have changes in the window. */
   async changes(tables: readonly SourceTable[], window: Window): Promise<Changes> {
     if (tables.length === 0) return new Map();
-    const { look, changes } = this.#foreseen ?? {};
-    if (changes !== undefined && look?.tables === tables && isDeepStrictEqual(look.window, window))
-      return changes;
-    const [found] = await this.#session.ask(changesIn(this.#schema, tables, window));
-    return found;
+    const look = { tables, window };
+    if (this.#known !== null && isSameLook(this.#known, look)) return this.#known.changes;
+    const asked = this.#idle.then(() => this.#session.ask(changesIn(this.#schema, tables, window)));
+    this.#turn = asked.catch(() => undefined);
+    this.#idle = this.#turn;
+    const [changes] = await asked;
+    this.#known = { look, changes };
+    return changes;
   }
 
   /**
    * Sends rows as binary COPY data. One request at a time, for a session does one thing at a time, and several databases may be filled
    * from here at once.
-   * @param form `staged`: in the columns of the stage; `bare`: the rows that are there in the table's own columns, for an empty table
    * @param take gets what opens the stream, and reads it to its end
    */
-  async send<T>(
-    request: RowRequest,
-    form: 'staged' | 'bare',
-    take: (rows: () => RowsOut) => Promise<T>,
-  ): Promise<T> {
-    const select = form === 'staged' ? selectRows(request) : selectBareRows(request);
+  async send<T>(request: RowRequest, form: RowForm, take: (rows: () => RowsOut) => Promise<T>): Promise<T> {
+    const select = selectRows(request, form);
     const turn = this.#idle.then(async () => {
       const copy = finding(
         await this.#findingFor(request),
@@ -131,7 +135,7 @@ export class PostgresReader {
 
   /** As `send`, where there are few rows: those of several tables are asked for at once, and each reader gets its own. */
   async sendFew<T>(request: RowRequest, take: (rows: RowsOut) => Promise<T>): Promise<T> {
-    const copy = sql`copy (${selectRows(request)}) to stdout with (format binary)`;
+    const copy = sql`copy (${selectRows(request, 'staged')}) to stdout with (format binary)`;
     const taken = this.#turn.then(() => take(this.#session.copyOut(copy)));
     this.#idle = Promise.allSettled([this.#idle, taken]);
     return taken;
@@ -181,8 +185,21 @@ export class PostgresReader {
   }
 }
 
-const selectRows = (request: RowRequest): Sql =>
-  request.base === null ? selectChangedRows(request) : selectWholeTable(request, request.base);
+/** Who reads makes no difference to what has come from nobody else. */
+const isSameLook = (
+  { look, changes }: { readonly look: Look; readonly changes: Changes },
+  other: Look,
+): boolean => {
+  const hasRelays = [...changes.values()].some((found) => found.hasRelays || found.truncation !== null);
+  const exceptBy = hasRelays ? look.window.exceptBy : other.window.exceptBy;
+  return look.tables === other.tables && isDeepStrictEqual({ ...look.window, exceptBy }, other.window);
+};
+
+/** The query for rows that are asked for. */
+export const selectRows = (request: RowRequest, form: RowForm): Sql => {
+  if (form === 'bare') return selectBareRows(request);
+  return request.base === null ? selectChangedRows(request) : selectWholeTable(request, request.base);
+};
 
 const selectBareRows = ({ scope, source, plan, base }: RowRequest): Sql => {
   const columns = sql.join(plan.columns.map(({ read }) => read));

@@ -19,7 +19,13 @@ import { PostgresWriter } from '../../connectors/postgres/writer.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import type { Database } from '../../model/topology.ts';
 import type { Loan } from '../../pg/pool.ts';
-import { type Delivery, movesOf, type RowStream, type TableDelivery } from '../read/delivery.ts';
+import {
+  bringsLittle,
+  type Delivery,
+  movesOf,
+  type RowStream,
+  type TableDelivery,
+} from '../read/delivery.ts';
 import type { RoundContext } from '../round.ts';
 import { settleAll } from '../settle.ts';
 import { isSettled, settleTable } from './settle-table.ts';
@@ -97,12 +103,6 @@ const inTurn = async <T, R>(
   for (const [index, item] of items.entries()) results.push(await work(item, index));
   return results;
 };
-
-/** A round that waits for answers more than for rows: those of a table can be asked for before others have come. */
-const bringsLittle = ({ tables }: Delivery): boolean =>
-  tables.every(({ streams }) =>
-    streams.every(({ base, deltaCount }) => base === null && !isMany(deltaCount)),
-  );
 
 interface TableLoad {
   readonly writer: PostgresWriter;

@@ -7,6 +7,7 @@ import { type BaseVersion, copyVersion } from '../../connectors/postgres/base-ve
 import type { TableChanges, Window } from '../../connectors/postgres/changes.ts';
 import { segmentNumbers } from '../../connectors/postgres/delta.ts';
 import type { EntryScope } from '../../connectors/postgres/entries.ts';
+import { isMany } from '../../connectors/postgres/finding-rows.ts';
 import type { Noting } from '../../connectors/postgres/notes.ts';
 import type { Position, PositionMove, Snapshot } from '../../connectors/postgres/position.ts';
 import { planStage, type StagePlan } from '../../connectors/postgres/stage.ts';
@@ -74,6 +75,12 @@ export const movesOf = ({ positions, nextPositions }: Delivery): PositionMove[] 
   nextPositions
     .map((to, index) => ({ from: positions[index] ?? to, to }))
     .filter(({ from, to }) => from !== to);
+
+/** Few changes of rows, and no whole table: the round waits for answers more than for rows. */
+export const bringsLittle = ({ tables }: Delivery): boolean =>
+  tables.every(({ streams }) =>
+    streams.every(({ base, deltaCount }) => base === null && !isMany(deltaCount)),
+  );
 
 /** Deltas that are passed over in each round until a position moves; that costs a commit. */
 const skippedMax = 1_000;

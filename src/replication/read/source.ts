@@ -3,7 +3,7 @@ import type { SourceTable, Window } from '../../connectors/postgres/changes.ts';
 import { type Lineage, readLineage } from '../../connectors/postgres/lineage.ts';
 import type { Position } from '../../connectors/postgres/position.ts';
 import { judgePosition, whatStandbyIs } from '../../connectors/postgres/position-verdict.ts';
-import { type Opening, PostgresReader } from '../../connectors/postgres/reader.ts';
+import { type Opening, PostgresReader, type RowReader } from '../../connectors/postgres/reader.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import { type Database, type SyncDefinition, sources } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
@@ -11,12 +11,17 @@ import type { Catalog } from './catalog.ts';
 
 export interface OpenSource {
   readonly database: Database;
-  readonly reader: PostgresReader;
+  readonly reader: RowReader;
   readonly opening: Opening;
   readonly lineage: Lineage;
   readonly catalog: Catalog;
   /** What is captured of the sync. */
   readonly tables: readonly SourceTable[];
+}
+
+/** Whoever has opened it also ends it. */
+export interface OwnSource extends OpenSource {
+  readonly reader: PostgresReader;
 }
 
 export const openSource = async (options: {
@@ -27,7 +32,7 @@ export const openSource = async (options: {
   readonly catalog: Catalog;
   /** Where changes will be looked for, as far as can be foreseen. */
   readonly window: Window | null;
-}): Promise<OpenSource> => {
+}): Promise<OwnSource> => {
   const { session, schema, sync, database, catalog, window } = options;
   const tables = sourceTables(catalog);
   const lineage = await lineageOf(session, schema);
