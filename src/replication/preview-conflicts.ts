@@ -1,7 +1,7 @@
 /** The conflicts that a look at the next round has found on one database, up to a limit. */
 import { describeStaged, type StagedRow } from '../connectors/postgres/stage-view.ts';
 import type { RecordedVersion } from '../connectors/postgres/conflict-record.ts';
-import type { StagePlan } from '../connectors/postgres/stage.ts';
+import type { StagePlace, StagePlan } from '../connectors/postgres/stage.ts';
 import type { DatabaseId, DatabaseName } from '../model/topology.ts';
 import type { Session } from '../pg/session.ts';
 import { type DecidedConflict, recordedVersions } from './apply/decide.ts';
@@ -61,7 +61,7 @@ export class ConflictList {
     const rows = await describeStaged(
       session,
       plan,
-      versions.map(({ stageRow }) => stageRow),
+      versions.map(({ stagePlace }) => stagePlace),
     );
     for (const involved of Map.groupBy(versions, ({ conflict }) => conflict).values()) {
       const conflict = this.#describe(involved, rows);
@@ -73,9 +73,12 @@ export class ConflictList {
     return { listed: this.#listed, totalCount: this.#listed.length + this.#unlistedCount };
   }
 
-  #describe(involved: readonly RecordedVersion[], rows: ReadonlyMap<number, StagedRow>): PreviewedConflict {
+  #describe(
+    involved: readonly RecordedVersion[],
+    rows: ReadonlyMap<StagePlace, StagedRow>,
+  ): PreviewedConflict {
     const { context, plan } = this.#options;
-    const rowOf = ({ stageRow }: RecordedVersion): StagedRow => rows.get(stageRow) as StagedRow;
+    const rowOf = ({ stagePlace }: RecordedVersion): StagedRow => rows.get(stagePlace) as StagedRow;
     const [key = ''] = involved.map((version) => rowOf(version).key).sort();
     const isLeftOpen = strategyOf(context, plan.id).strategy.kind === 'abort';
     const winner = involved.find(({ isWinner }) => isWinner);

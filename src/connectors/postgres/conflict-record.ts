@@ -2,14 +2,14 @@
 import type { DatabaseId, SyncId } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { keyText, sameRow } from './apply.ts';
-import type { StagePlan } from './stage.ts';
+import type { StagePlace, StagePlan } from './stage.ts';
 import { isThere, relationOf } from './table.ts';
 
-/** A version in a conflict record. `stageRow` is any staged row of the key; `isLocal` says that the table has the image. */
+/** A version in a conflict record. `stagePlace` is that of any staged row of the key; `isLocal` says that the table has the image. */
 export interface RecordedVersion {
   readonly conflict: number;
   readonly signature: string;
-  readonly stageRow: number;
+  readonly stagePlace: StagePlace;
   readonly isLocal: boolean;
   readonly holder: DatabaseId;
   readonly origin: DatabaseId;
@@ -54,12 +54,12 @@ export const recordConflicts = (options: {
                case when c.is_local then ${isThere(sql`t`)} else s.present end as present,
                case when c.is_local then ${imageOf(plan, 'current')} else ${imageOf(plan, 'value')} end as image
           from unnest(${column((v) => v.conflict)}::integer[], ${column((v) => v.signature)}::text[],
-                      ${column((v) => v.stageRow)}::integer[], ${column((v) => String(v.isLocal))}::boolean[],
+                      ${column((v) => v.stagePlace)}::tid[], ${column((v) => String(v.isLocal))}::boolean[],
                       ${column((v) => v.holder)}::integer[], ${column((v) => v.origin)}::integer[],
                       ${column((v) => v.xid)}::bigint[], ${column((v) => v.atMicros)}::bigint[],
                       ${column((v) => String(v.isWinner))}::boolean[])
-                 c (conflict, signature, stage_row, is_local, holder, origin, xid, at_micros, won)
-          join ${plan.stage} s on s.n = c.stage_row
+                 c (conflict, signature, stage_place, is_local, holder, origin, xid, at_micros, won)
+          join ${plan.stage} s on s.ctid = c.stage_place
           left join ${relationOf(plan.table)} t on ${sameRow(plan)}
       ) v
      group by v.conflict, v.signature

@@ -11,12 +11,13 @@ import { type Sql, sql } from '../../pg/sql.ts';
 import { keyText, rowDiffers, sameRow } from './apply.ts';
 import { type BaseVersion, knowersOfBase, outlasts, pathFrom } from './base-version.ts';
 import { type EntryScope, heldVersions, keyIdentity, keyList, sameKey } from './entries.ts';
-import { fates, isApplied, type StagePlan } from './stage.ts';
+import { fates, isApplied, type StagePlace, type StagePlan } from './stage.ts';
 import { isThere, relationOf } from './table.ts';
 
-/** A version of a contested row: staged (with the number of its stage row), or the written database's own. */
+/** A version of a contested row: staged, or the written database's own. */
 export interface ContestedVersion {
-  readonly stageRow: number | null;
+  /** Null: it is the written database's own. */
+  readonly stagePlace: StagePlace | null;
   readonly holder: DatabaseId;
   readonly origin: DatabaseId;
   readonly xid: bigint;
@@ -53,11 +54,11 @@ export const contestedRows = (
   return sql`
     with held as materialized (${local === null ? noVersions(plan) : localVersions(plan, local)}),
          staged as (${stagedVersions(plan, isSentByMany)})
-    select json_agg(json_build_array(v.n, v.holder, v.origin, v.oxid::text,
+    select json_agg(json_build_array(v.place, v.holder, v.origin, v.oxid::text,
                     (extract(epoch from v.at) * 1000000)::bigint::text, v.path, v.is_open, v.present, v.knows)) as versions,
            bool_or(v.differs) as differs, bool_or(v.is_there) as is_there, ${isExact ? sql`min(${keyText(plan, sql`v`)})` : sql`''`} as key
       from (
-        select ${keyList(plan.key)}, n, holder, origin, oxid, at, path, is_open, present, knows, differs, is_there
+        select ${keyList(plan.key)}, place, holder, origin, oxid, at, path, is_open, present, knows, differs, is_there
           from staged s
          where senders > 1 or exists (select from held h where ${sameKey(plan.key, sql`h`, sql`s`)})
         union all
@@ -73,7 +74,7 @@ const stagedVersions = (plan: StagePlan, isSentByMany: boolean): Sql => {
   const exists = isThere(sql`t`);
   const senders = isSentByMany ? sql`count(*) over (partition by ${keyIdentity(plan.key, sql`s`)})` : sql`1`;
   return sql`
-    select ${keyList(plan.key, sql`s`)}, s.n, s.src as holder, s.origin, s.oxid, s.at, s.path, s.is_open, s.present, s.knows, ${senders} as senders,
+    select ${keyList(plan.key, sql`s`)}, s.ctid as place, s.src as holder, s.origin, s.oxid, s.at, s.path, s.is_open, s.present, s.knows, ${senders} as senders,
            ${exists} as is_there, (s.present <> ${exists} or (s.present and ${rowDiffers(plan)})) as differs
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}`;
 };
@@ -106,7 +107,7 @@ const localVersions = (plan: StagePlan, { scope, truncation }: LocalChanges): Sq
 
 /** Whether there is a row is null for what the written database holds: the table says it. */
 type WireVersion = [
-  number | null,
+  StagePlace | null,
   number,
   number,
   string,
@@ -121,8 +122,8 @@ export const decodeContested = (row: Row): ContestedRow => ({
   differs: row['differs'] === 't',
   key: row['key'] ?? '',
   versions: (JSON.parse(row['versions'] ?? '[]') as WireVersion[]).map(
-    ([stageRow, holder, origin, xid, at, path, isOpen, isPresent, knownBy]) => ({
-      stageRow,
+    ([stagePlace, holder, origin, xid, at, path, isOpen, isPresent, knownBy]) => ({
+      stagePlace,
       holder: holder as DatabaseId,
       origin: origin as DatabaseId,
       xid: BigInt(xid),
@@ -135,14 +136,15 @@ export const decodeContested = (row: Row): ContestedRow => ({
   ),
 });
 
-export const markLost = (plan: StagePlan, stageRows: readonly number[]): Sql => sql`
-  update ${plan.stage} set fate = ${fates.lost}::smallint where n = any (${stageRows}::integer[])`;
+export const markLost = (plan: StagePlan, places: readonly StagePlace[]): Sql => sql`
+  update ${plan.stage} set fate = ${fates.lost}::smallint where ctid = any (${places}::tid[])`;
 
 /** Of the rows that several sources sent in one version, one is enough; whoever holds the version has the same row. */
 export const markDuplicates = (plan: StagePlan): Sql => sql`
   update ${plan.stage} set fate = ${fates.lost}::smallint
-   where n in (select n
-                 from (select s.n, row_number() over (partition by ${keyIdentity(plan.key, sql`s`)}
-                                                      order by (s.src = s.origin) desc, s.n) as place
-                         from ${plan.stage} s where ${isApplied}) sent
-                where place > 1)`;
+   where ctid = any (array(
+           select place
+             from (select s.ctid as place, row_number() over (partition by ${keyIdentity(plan.key, sql`s`)}
+                                                              order by (s.src = s.origin) desc, s.ctid) as turn
+                     from ${plan.stage} s where ${isApplied}) sent
+            where turn > 1))`;

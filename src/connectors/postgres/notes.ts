@@ -9,7 +9,7 @@ import { type BaseVersion, knowersOfBase, pathFrom } from './base-version.ts';
 import { nextSeq, type SegmentNumber, segmentTable, truncationShape } from './delta.ts';
 import { type EntryScope, keyList } from './entries.ts';
 import type { Snapshot } from './position.ts';
-import { fates, isApplied, type StagePlan } from './stage.ts';
+import { fates, isApplied, type StagePlace, type StagePlan } from './stage.ts';
 import { isThere, relationOf } from './table.ts';
 
 /** What is noted of the rows that are written to a table. */
@@ -36,7 +36,7 @@ export interface NotingPlace {
 
 /** A version that the database keeps: chosen, or not (`isOpen`). Its key is that of a staged row. */
 export interface KeptVersion {
-  readonly stageRow: number;
+  readonly stagePlace: StagePlace;
   readonly origin: DatabaseId;
   readonly xid: bigint;
   readonly atMicros: bigint;
@@ -66,15 +66,15 @@ export const noteStaged = (
   plan: StagePlan,
   noting: Noting,
   place: NotingPlace,
-  { stageRows, isVerdict }: { readonly stageRows: readonly number[]; readonly isVerdict: boolean },
+  { places, isVerdict }: { readonly places: readonly StagePlace[]; readonly isVerdict: boolean },
 ): Sql[] => [
   sql`
     ${insertInto(plan, noting, place)}
     select ${plan.id}::integer, ${keyList(plan.key, sql`s`)}, ${nextSeq(place.schema)}, s.at,
            ${relay(place, stagedVersion, { ...plain, isVerdict: sql`${isVerdict}::boolean`, cascades: cascades(plan, noting, place) })}
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
-     where s.n = any (${stageRows}::integer[])`,
-  sql`update ${plan.stage} set fate = ${sql.literal(fates.noted)}::smallint where n = any (${stageRows}::integer[])`,
+     where s.ctid = any (${places}::tid[])`,
+  sql`update ${plan.stage} set fate = ${sql.literal(fates.noted)}::smallint where ctid = any (${places}::tid[])`,
 ];
 
 /** Versions that change nothing here. */
@@ -92,11 +92,11 @@ export const noteKept = (
     select ${plan.id}::integer, ${keyList(plan.key, sql`s`)}, ${nextSeq(place.schema)},
            timestamptz 'epoch' + v.at_micros * interval '1 microsecond',
            ${relay(place, version, { isVerdict: sql`not v.is_open`, isOpen: sql`v.is_open`, cascades: sql`false` })}
-      from unnest(${column((v) => v.stageRow)}::integer[], ${column((v) => v.origin)}::integer[],
+      from unnest(${column((v) => v.stagePlace)}::tid[], ${column((v) => v.origin)}::integer[],
                   ${column((v) => v.xid)}::bigint[], ${column((v) => v.atMicros)}::bigint[],
                   ${column((v) => `{${v.path.join()}}`)}::text[], ${column((v) => String(v.isOpen))}::boolean[])
-             v (stage_row, origin, oxid, at_micros, path, is_open)
-      join ${plan.stage} s on s.n = v.stage_row`;
+             v (stage_place, origin, oxid, at_micros, path, is_open)
+      join ${plan.stage} s on s.ctid = v.stage_place`;
 };
 
 /**

@@ -3,7 +3,7 @@ import type { DatabaseId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { sql } from '../../pg/sql.ts';
 import { keyText, rowDiffers, sameRow } from './apply.ts';
-import { isApplied, type StagePlan } from './stage.ts';
+import { isApplied, type StagePlace, type StagePlan } from './stage.ts';
 import { isThere, relationOf } from './table.ts';
 
 /** What becomes of the staged rows of one source. */
@@ -54,19 +54,19 @@ export interface StagedRow {
   readonly isThere: boolean;
 }
 
-/** Staged rows by their numbers. */
+/** Staged rows by their places. */
 export const describeStaged = async (
   session: Session,
   plan: StagePlan,
-  stageRows: readonly number[],
-): Promise<ReadonlyMap<number, StagedRow>> => {
+  places: readonly StagePlace[],
+): Promise<ReadonlyMap<StagePlace, StagedRow>> => {
   const rows = await session.query(sql`
-    select s.n, ${keyText(plan, sql`s`)} as key, s.present as is_present, ${isThere(sql`t`)} as is_there
+    select s.ctid as place, ${keyText(plan, sql`s`)} as key, s.present as is_present, ${isThere(sql`t`)} as is_there
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
-     where s.n = any (${stageRows}::integer[])`);
+     where s.ctid = any (${places}::tid[])`);
   return new Map(
     rows.map((row) => [
-      Number(row['n']),
+      row['place'] ?? '',
       { key: row['key'] ?? '', isPresent: row['is_present'] === 't', isThere: row['is_there'] === 't' },
     ]),
   );

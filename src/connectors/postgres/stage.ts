@@ -5,8 +5,8 @@
  *
  * Columns: `k1`, `k2` … the key as deltas keep it, in the order of the index that finds the rows here; `present`, whether the source has the row; `c1`, `c2` … the row.
  * A stage with versions also has `src` (the database that sent the row), the version that the row has there
- * (`origin`, `oxid`, `at`, `path`, `is_open`) and `knows` (the databases that know that version). `n` numbers the rows and `fate`
- * says what the verdict made of them; neither is sent.
+ * (`origin`, `oxid`, `at`, `path`, `is_open`) and `knows` (the databases that know that version). `fate` says what the verdict made of a
+ * row; it is not sent.
  */
 import { ReplicationError } from '../../model/errors.ts';
 import { formatRelation, type RelationId } from '../../model/topology.ts';
@@ -38,6 +38,11 @@ export interface StagePlan {
   /** Rows may go straight into an empty table: every column has the same wire form there, and nothing keeps rows out. */
   readonly fitsTableDirectly: boolean;
 }
+
+/**
+ * Where a row of the stage is, until its fate is set: its `ctid`. Whoever asks for some rows in this way reads no others, however many there are.
+ */
+export type StagePlace = string;
 
 /** `noted`: applied, and its version is among the deltas already. */
 export const fates = { apply: 0, lost: 1, noted: 2 } as const;
@@ -209,7 +214,7 @@ export const stagedColumnNames = (plan: StagePlan): Sql =>
 /** Creates the stage for this session. */
 export const createStage = (plan: StagePlan): Sql => {
   const columns = [
-    ...(plan.hasVersions ? [['n', 'integer generated always as identity'] as const, ...versionColumns] : []),
+    ...(plan.hasVersions ? versionColumns : []),
     ['fate', `smallint not null default ${fates.apply}`] as const,
     ...plan.key.columns.map((column, index) => [`k${index + 1}`, column.deltaType] as const),
     ['present', 'boolean'] as const,

@@ -4,6 +4,7 @@
 import type { RecordedVersion } from '../../connectors/postgres/conflict-record.ts';
 import type { ContestedRow, ContestedVersion } from '../../connectors/postgres/contest.ts';
 import type { KeptVersion } from '../../connectors/postgres/notes.ts';
+import type { StagePlace } from '../../connectors/postgres/stage.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import type { DatabaseId, DatabaseName } from '../../model/topology.ts';
 import { arbitrate, type Candidate } from '../plan/arbitrate.ts';
@@ -11,13 +12,13 @@ import { type Circumstances, preferenceOf, type Strategy } from '../plan/strateg
 
 export interface Decisions {
   /** Staged rows that are not applied. */
-  readonly lost: readonly number[];
+  readonly lost: readonly StagePlace[];
   /** Staged rows that were chosen among contenders. */
-  readonly chosen: readonly number[];
+  readonly chosen: readonly StagePlace[];
   /** Versions that the written database held already and keeps: chosen among contenders, or because nobody was chosen. */
   readonly kept: readonly KeptVersion[];
   /** Staged rows that go over an own change of the written database which is older, by what their makers knew. */
-  readonly met: readonly number[];
+  readonly met: readonly StagePlace[];
   readonly conflicts: readonly DecidedConflict[];
 }
 
@@ -27,7 +28,7 @@ export interface DecidedConflict {
   readonly winner: ContestedVersion | null;
   readonly losers: readonly ContestedVersion[];
   /** Any staged row of the key. */
-  readonly stageRow: number;
+  readonly stagePlace: StagePlace;
 }
 
 export interface DecideOptions {
@@ -68,9 +69,9 @@ const decideRow = (row: ContestedRow, { strategy, circumstances, names }: Decide
   const candidates = candidatesOf(row.versions, names);
   const prefers = preferenceOf(strategy, { ...circumstances, key: row.key });
   const { winner, losers, contenders } = arbitrate(candidates, prefers);
-  const staged = row.versions.flatMap(({ stageRow }) => (stageRow === null ? [] : [stageRow]));
-  const [stageRow] = staged;
-  if (stageRow === undefined) throw new Error('a contested row that nobody sent');
+  const staged = row.versions.flatMap(({ stagePlace }) => (stagePlace === null ? [] : [stagePlace]));
+  const [stagePlace] = staged;
+  if (stagePlace === undefined) throw new Error('a contested row that nobody sent');
   // Deletions do not differ, whatever there is to be deleted here.
   const isOfDeletions = contenders.every(({ contested }) => !contested.isPresent);
   const isSkipped = strategy.kind === 'skip' && row.differs && contenders.length > 1 && !isOfDeletions;
@@ -80,31 +81,31 @@ const decideRow = (row: ContestedRow, { strategy, circumstances, names }: Decide
     row.differs && losers.length > 0 && !isOfDeletions
       ? {
           key: row.key,
-          stageRow,
+          stagePlace,
           winner: isSkipped ? null : won,
           losers: (isSkipped ? contenders : losers).map(({ contested }) => contested),
         }
       : null;
-  if (isSkipped) return { ...nothing, lost: staged, conflict, kept: keptOpen(row.versions, stageRow) };
-  const lost = staged.filter((candidate) => candidate !== won.stageRow);
+  if (isSkipped) return { ...nothing, lost: staged, conflict, kept: keptOpen(row.versions, stagePlace) };
+  const lost = staged.filter((candidate) => candidate !== won.stagePlace);
   const isChoice = contenders.length > 1;
-  if (won.stageRow === null)
-    return { ...nothing, lost, conflict, kept: isChoice ? [{ ...won, stageRow, isOpen: false }] : [] };
-  if (isChoice) return { ...nothing, lost, conflict, chosen: [won.stageRow] };
-  return { ...nothing, lost, conflict, met: staged.length < row.versions.length ? [won.stageRow] : [] };
+  if (won.stagePlace === null)
+    return { ...nothing, lost, conflict, kept: isChoice ? [{ ...won, stagePlace, isOpen: false }] : [] };
+  if (isChoice) return { ...nothing, lost, conflict, chosen: [won.stagePlace] };
+  return { ...nothing, lost, conflict, met: staged.length < row.versions.length ? [won.stagePlace] : [] };
 };
 
 /** The own version is noted as kept, unless that was done before and there is nothing new. */
-const keptOpen = (versions: readonly ContestedVersion[], stageRow: number): KeptVersion[] => {
-  const own = versions.find((version) => version.stageRow === null);
+const keptOpen = (versions: readonly ContestedVersion[], stagePlace: StagePlace): KeptVersion[] => {
+  const own = versions.find((version) => version.stagePlace === null);
   if (own === undefined) return [];
   const isNew = versions.some(({ knownBy }) => !knownBy.includes(own.holder));
-  return own.isOpen && !isNew ? [] : [{ ...own, stageRow, isOpen: true }];
+  return own.isOpen && !isNew ? [] : [{ ...own, stagePlace, isOpen: true }];
 };
 
 /** The versions of conflicts as they are recorded: under an id that is made from them, so the same on every database. */
 export const recordedVersions = (conflicts: readonly DecidedConflict[]): RecordedVersion[] =>
-  conflicts.flatMap(({ winner, losers, stageRow }, conflict) => {
+  conflicts.flatMap(({ winner, losers, stagePlace }, conflict) => {
     const involved = winner === null ? losers : [winner, ...losers];
     const signature = involved
       .map(({ origin, xid }) => `${origin}:${xid}`)
@@ -113,8 +114,8 @@ export const recordedVersions = (conflicts: readonly DecidedConflict[]): Recorde
     return involved.map((version) => ({
       conflict,
       signature,
-      stageRow: version.stageRow ?? stageRow,
-      isLocal: version.stageRow === null,
+      stagePlace: version.stagePlace ?? stagePlace,
+      isLocal: version.stagePlace === null,
       holder: version.holder,
       origin: version.origin,
       xid: version.xid,

@@ -10,6 +10,7 @@ import {
 } from '../../connectors/postgres/notes.ts';
 import { type BaseVersion, copyVersion } from '../../connectors/postgres/base-version.ts';
 import type { EntryScope } from '../../connectors/postgres/entries.ts';
+import type { StagePlace } from '../../connectors/postgres/stage.ts';
 import type { PostgresWriter } from '../../connectors/postgres/writer.ts';
 import { formatRelation, sources as sourcesOf } from '../../model/topology.ts';
 import type { Sql } from '../../pg/sql.ts';
@@ -118,15 +119,15 @@ const statementsFor = (settling: Settling, { conflicts, chosen, kept, met, lost 
   if (noting === null || local === null) return [...records, ...marks(settling, lost)];
   return [
     ...records,
-    ...(chosen.length > 0 ? noteStaged(plan, noting, place, { stageRows: chosen, isVerdict: true }) : []),
+    ...(chosen.length > 0 ? noteStaged(plan, noting, place, { places: chosen, isVerdict: true }) : []),
     ...(kept.length > 0 ? [noteKept(plan, noting, place, kept)] : []),
-    ...(met.length > 0 ? noteStaged(plan, noting, place, { stageRows: met, isVerdict: false }) : []),
+    ...(met.length > 0 ? noteStaged(plan, noting, place, { places: met, isVerdict: false }) : []),
     ...marks(settling, lost),
   ];
 };
 
 /** Keeps these staged rows from being applied. */
-export const marks = ({ table }: Pick<Settling, 'table'>, lost: readonly number[]): Sql[] =>
+export const marks = ({ table }: Pick<Settling, 'table'>, lost: readonly StagePlace[]): Sql[] =>
   lost.length > 0 ? [markLost(table.plan, lost)] : [];
 
 interface BroughtTruncation {
