@@ -46,7 +46,7 @@ export const guards: readonly Guard[] = [
   {
     invariant: 1,
     what: 'a target reads on from now instead of from its position',
-    file: 'src/replication/round.ts',
+    file: 'src/replication/read/plan-round.ts',
     from: '  const positions = await readPositions(loan.session, context.schema, context.sync.id);',
     to: '  const positions = (await readPositions(loan.session, context.schema, context.sync.id)).map((position) => ({ ...position, snapshot: sources[0]?.opening.snapshot ?? position.snapshot }));',
     test: 'test/scenarios/conflicts.test.ts',
@@ -96,6 +96,15 @@ export const guards: readonly Guard[] = [
     to: 'if (before === null) this.#tell(known);',
     test: 'test/daemon/failure.test.ts',
     name: 'a server that is killed and started again needs no operator',
+  },
+  {
+    invariant: 1,
+    what: 'who has had rows read by another commits them whether they can be relied on or not',
+    file: 'src/replication/read-round.ts',
+    from: "if (read.status === 'fulfilled') return { ...read.value, finishing };",
+    to: "if (read.status === 'fulfilled') return { ...read.value, finishing: Promise.resolve() };",
+    test: 'test/scenarios/shared-reads.test.ts',
+    name: 'a table that is rewritten under a shared read is read again for all',
   },
   {
     invariant: 2,

@@ -209,6 +209,33 @@ test('a target that is lost under way hinders nobody', async () => {
   await gang.expectEqual();
 });
 
+// Fails when who has had rows read by another commits them whether they can be relied on or not.
+test('a table that is rewritten under a shared read is read again for all', async () => {
+  await using gang = await shop();
+  await gang.run('A', fill);
+  let openedCount = 0;
+  gang.at(async (point) => {
+    if (point !== 'source_opened') return;
+    openedCount += 1;
+    // For the snapshots, all of which are taken, the table is empty from now on.
+    if (openedCount === 3)
+      await gang.run('A', `alter table items alter column note type text using note || ''`);
+  });
+  const bad = { kind: 'bad', error: { code: 'table_altered' } };
+  expect(await failures(gang)).toMatchObject({ B: bad, C: bad, D: bad });
+  expect(await gang.rows('B', 'items')).toEqual([]);
+  await gang.expectEqual();
+});
+
+/** Of a round for each, what it has come to, also where it has failed as a whole. */
+const failures = async (gang: Gang): Promise<Record<string, unknown>> => {
+  const outcomes = names.map(async (name) => {
+    const outcome = await gang.round(name).catch((error: unknown) => ({ [name]: { kind: 'bad', error } }));
+    return [name, outcome[name]];
+  });
+  return Object.fromEntries(await Promise.all(outcomes));
+};
+
 test.each(['copying', 'loaded'] as const)(
   'a source that is lost at "%s" fails all, and nothing is lost',
   async (lostAt: FaultPoint) => {
@@ -225,11 +252,7 @@ test.each(['copying', 'loaded'] as const)(
       await wait(200);
     });
     const bad = { kind: 'bad', error: { code: 'database_unreachable', facts: { database: 'A' } } };
-    const outcomes = await Promise.allSettled(names.map((name) => gang.round(name)));
-    for (const outcome of outcomes) {
-      const error = outcome.status === 'rejected' ? outcome.reason : Object.values(outcome.value)[0];
-      expect(outcome.status === 'rejected' ? { kind: 'bad', error } : error).toMatchObject(bad);
-    }
+    expect(await failures(gang)).toMatchObject({ B: bad, C: bad, D: bad });
     expect(await gang.rows('B', 'items')).toEqual([]);
     gang.at(async () => undefined);
     await gang.expectEqual();

@@ -17,6 +17,7 @@ import {
 } from './apply.ts';
 import { anyWay, byIndex, onlyByIndex } from './by-index.ts';
 import type { LocalChanges } from './contest.ts';
+import { chooseFinding, guidanceFor, statisticsOf } from './finding-rows.ts';
 import type { Snapshot } from './position.ts';
 import type { StagePlan } from './stage.ts';
 import { checksOf } from './verify.ts';
@@ -151,16 +152,28 @@ const updateFew = async (context: ApplyContext): Promise<AppliedRows> => {
 /** Where all rows that were staged have been found, none is missing, and none is looked for. */
 const updateMany = async (context: ApplyContext): Promise<AppliedRows> => {
   const { session, plan, since, stagedRowCount } = context;
-  const [, deleted = 0, ...counts] = await session.counts(
-    savepoint,
-    deleteGone(plan),
-    ...updateChanged(plan),
+  const [, statistics] = await session.ask(say(savepoint), statisticsOf(plan.table, plan.key));
+  const way = chooseFinding(stagedRowCount, statistics);
+  const { before, after } = way === 'merge' ? guidanceFor.merge : guidanceFor.lookups;
+  const [, [deleted = 0, ...counts]] = await session.ask(
+    say(...before),
+    countsOf(deleteGone(plan), ...updateChanged(plan)),
+    say(...after),
   );
   const updated = sumOf(counts);
   if (deleted + updated === stagedRowCount) return { deleted, updated, inserted: 0 };
-  const [, inserted = 0] = await session.counts(...byIndex(insertMissing(plan, since !== null)));
+  const [, [inserted = 0]] = await session.ask(
+    say(onlyByIndex, ...before),
+    countsOf(insertMissing(plan, since !== null)),
+    say(...after, anyWay),
+  );
   return { deleted, updated, inserted };
 };
+
+const countsOf = (...statements: readonly Sql[]): Request<number[]> => ({
+  statements,
+  read: (answers) => answers.map(({ count }) => count),
+});
 
 const sumOf = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
 

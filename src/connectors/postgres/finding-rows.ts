@@ -1,6 +1,7 @@
 /**
- * How a source finds the rows of the keys that were changed. The planner cannot choose: it knows nothing of the deltas, takes them
- * for a few hundred, and so always looks rows up one by one. That is right for few; for many, reading the table once costs less.
+ * How the rows of many keys are found. On a source the planner cannot choose: it knows nothing of the deltas, takes them for a few hundred, and
+ * so always looks rows up one by one. That is right for few; for many, reading the table once costs less. On the database that is written it
+ * knows the stage, and does not know that rows which arrive in the order of the key lie together.
  */
 import type { Request } from '../../pg/request.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
@@ -61,21 +62,26 @@ const estimateOf = (plan: string): number => {
   return explained.Plan['Plan Rows'];
 };
 
-const settingsFor: Record<Finding, readonly string[]> = {
-  lookups: [],
-  merge: ['enable_nestloop', 'enable_hashjoin'],
-  hash: ['enable_nestloop'],
+/** What is said to the planner before some statements, and what takes it back after them. */
+export interface Guidance {
+  readonly before: readonly Sql[];
+  readonly after: readonly Sql[];
+}
+
+const without = (...settings: readonly string[]): Guidance => ({
+  before: settings.map((name) => sql`set local ${sql.id(name)} = off`),
+  after: settings.map((name) => sql`set local ${sql.id(name)} to default`),
+});
+
+/** What makes the planner find rows in that way. */
+export const guidanceFor: Readonly<Record<Finding, Guidance>> = {
+  lookups: without(),
+  merge: without('enable_nestloop', 'enable_hashjoin'),
+  hash: without('enable_nestloop'),
 };
 
-/** The statement, in one message with what makes the planner find rows that way, and what takes it back. */
+/** The statement, in one message with the guidance. */
 export const finding = (way: Finding, statement: Sql): Sql => {
-  const settings = settingsFor[way].map((name) => sql.id(name));
-  return sql.join(
-    [
-      ...settings.map((name) => sql`set local ${name} = off`),
-      statement,
-      ...settings.map((name) => sql`set local ${name} to default`),
-    ],
-    '; ',
-  );
+  const { before, after } = guidanceFor[way];
+  return sql.join([...before, statement, ...after], '; ');
 };
