@@ -5,20 +5,24 @@ import { copy } from './copies.ts';
 import { drainScenarios } from './drains.ts';
 import { fleet } from './fleet.ts';
 import { latency } from './latency.ts';
+import { manyTables } from './many-tables.ts';
 import { masters } from './masters.ts';
 import { memory } from './memory.ts';
 import { overheadScenarios } from './overhead.ts';
 import { restScenarios } from './rest.ts';
 import { scaleScenarios } from './scale.ts';
 import { slowLine } from './slow-line.ts';
+import { writers } from './writers.ts';
 
 export const scenarios: readonly Scenario[] = [
   ...drainScenarios,
   masters,
   latency,
   ...overheadScenarios,
+  writers,
   copy,
   ...scaleScenarios,
+  manyTables,
   ...restScenarios,
   fleet,
   memory,
