@@ -97,10 +97,13 @@ const literal = (value: SqlValue): string => literalOf(wireText(value));
 /** Of a value as it is sent. */
 export const literalOf = (wire: string | null): string => (wire === null ? 'null' : pg.escapeLiteral(wire));
 
-/** The text form of an array (PostgreSQL manual, 8.15.6), with every element quoted. */
+/** The text form of an array (PostgreSQL manual, 8.15.6), with every element quoted that is no number. */
 const arrayText = (elements: readonly (string | number | bigint | null)[]): string =>
-  `{${elements
-    .map((element) =>
-      element === null ? 'NULL' : `"${String(element).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
-    )
-    .join(',')}}`;
+  `{${elements.map(elementText).join()}}`;
+
+const elementText = (element: string | number | bigint | null): string => {
+  if (element === null) return 'NULL';
+  return typeof element === 'string'
+    ? `"${element.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+    : String(element);
+};

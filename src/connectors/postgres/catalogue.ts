@@ -74,13 +74,14 @@ const compositesInside = (c: Sql): Sql => sql`
 /** Bits of `pg_trigger.tgtype`: FOR EACH ROW and BEFORE. */
 const mayKeepRowsOut = sql`t.tgenabled in ('A', 'R') and t.tgtype & 3 = 3`;
 
+/** `offset 0`, or the server would read the triggers and rules of all tables for one. */
 const firesInReplicaRole = (c: Sql): Sql => sql`
-  (exists (select from pg_trigger t where t.tgrelid = ${c}.oid and ${mayKeepRowsOut})
+  (exists (select from pg_trigger t where t.tgrelid = ${c}.oid and ${mayKeepRowsOut} offset 0)
    or ${c}.relkind = 'p' and exists (
-     select from pg_partition_tree(${c}.oid) part join pg_trigger t on t.tgrelid = part.relid where ${mayKeepRowsOut})
+     select from pg_partition_tree(${c}.oid) part join pg_trigger t on t.tgrelid = part.relid where ${mayKeepRowsOut} offset 0)
    or exists (
      select from pg_rewrite r
-      where r.ev_class = ${c}.oid and r.rulename <> '_RETURN' and r.is_instead and r.ev_enabled in ('A', 'R')))`;
+      where r.ev_class = ${c}.oid and r.rulename <> '_RETURN' and r.is_instead and r.ev_enabled in ('A', 'R') offset 0))`;
 
 /**
  * A digest of everything that reading, capturing and writing the table depend on. Index oids are left out, because

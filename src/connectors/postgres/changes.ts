@@ -117,8 +117,17 @@ const entriesIn = (
       from (select tbl, xid, seq, at, relay, segment, ${isOwnChange(sync, exceptBy)} as is_own,
                    ${isBeyond(sql`xid`, known.position)} as is_unread, ${isSent(passing)} as is_sent, ${isSent(known.passing)} as is_owed
               from (${sql.join(deltas, ' union all ')}) d
-             where ${isBeyond(sql`xid`, since)} and tbl = any (${tables.map(({ id }) => id)}::integer[])
+             where ${isBeyond(sql`xid`, since)} and tbl = any (${idsOf(tables)}::integer[])
                and (${isOwnChange(sync)} or ${isBrought(sync)})) c`;
+};
+
+const knownIds = new WeakMap<readonly SourceTable[], string>();
+
+/** As an array, made once for a list that serves many rounds. */
+const idsOf = (tables: readonly SourceTable[]): string => {
+  const ids = knownIds.get(tables) ?? `{${tables.map(({ id }) => id).join()}}`;
+  knownIds.set(tables, ids);
+  return ids;
 };
 
 const decodeChanges = (

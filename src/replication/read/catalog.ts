@@ -6,6 +6,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { findDisturbed } from '../../connectors/postgres/capture.ts';
+import type { SourceTable } from '../../connectors/postgres/changes.ts';
 import { readCaptured } from '../../connectors/postgres/captured.ts';
 import { type Fingerprint, readFingerprints } from '../../connectors/postgres/fingerprint.ts';
 import { isInstalled } from '../../connectors/postgres/identity.ts';
@@ -24,6 +25,8 @@ export interface CatalogTable {
 
 export interface Catalog {
   readonly tables: ReadonlyMap<RelationId, CatalogTable>;
+  /** Those whose changes are captured. */
+  readonly captured: readonly SourceTable[];
   /** By oid. Empty where the database is not a source. */
   readonly fingerprints: ReadonlyMap<string, Fingerprint>;
   /** Tables of a source whose changes are not, or not all, captured at present. */
@@ -59,6 +62,7 @@ export const readCatalog = async (
   const { schema, isSource } = options;
   return {
     tables: new Map(tables.map((table) => [table.id, table])),
+    captured: tables.filter((table): table is SourceTable => table.shape !== null),
     fingerprints: isSource ? await readFingerprints(session, schema, oids) : new Map(),
     disturbed: isSource ? await findDisturbed(session, { schema, tables }) : [],
   };

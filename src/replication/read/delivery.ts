@@ -117,8 +117,9 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
   const read = await settleAll(others.map((source) => readChanges(options, source)));
   const copied = isCopy ? copySource(options, read) : null;
   const own = await readOwnChanges(options);
+  const concerned = copied === null ? changedIn(read) : null;
   const tables = sync.relations
-    .filter(({ kind }) => kind === 'table')
+    .filter(({ id, kind }) => kind === 'table' && concerned?.has(id) !== false)
     .flatMap(({ id }) => planTable({ options, id, read, copied, own }));
   const all = read.flatMap(({ changes }) => [...changes.values()]);
   return {
@@ -135,7 +136,7 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
       isRenewed: isCopy || startsAnew,
     }),
     changeCount: all.reduce((sum, { changeCount }) => sum + changeCount, 0),
-    newestAt: newestChanges(sync, own === null ? read : [...read, own]),
+    newestAt: newestChanges(own === null ? read : [...read, own]),
     isOverdue: all.reduce((sum, { skippedCount }) => sum + skippedCount, 0) > skippedMax,
   };
 };
@@ -295,8 +296,11 @@ const planTable = (input: {
   ];
 };
 
-const newestChanges = ({ relations }: SyncDefinition, read: readonly SourceChanges[]): NewestChanges =>
-  new Map(relations.map(({ id }) => [id, newestAtOf(read, id)]));
+const changedIn = (read: readonly SourceChanges[]): Set<RelationId> =>
+  new Set(read.flatMap(({ changes }) => [...changes.keys()]));
+
+const newestChanges = (read: readonly SourceChanges[]): NewestChanges =>
+  new Map([...changedIn(read)].map((id) => [id, newestAtOf(read, id)]));
 
 const newestAtOf = (read: readonly SourceChanges[], id: RelationId): ReadonlyMap<DatabaseId, bigint> =>
   new Map(

@@ -34,7 +34,7 @@ export const openSource = async (options: {
   readonly window: Window | null;
 }): Promise<OwnSource> => {
   const { session, schema, sync, database, catalog, window } = options;
-  const tables = sourceTables(catalog);
+  const tables = catalog.captured;
   const lineage = await lineageOf(session, schema);
   if (lineage.isInRecovery) throw standby(database);
   const reader = new PostgresReader(session, schema);
@@ -43,9 +43,6 @@ export const openSource = async (options: {
   const { incarnation, lsn } = opening;
   return { database, reader, opening, lineage: { ...lineage, incarnation, lsn }, catalog, tables };
 };
-
-const sourceTables = ({ tables }: Catalog): SourceTable[] =>
-  [...tables.values()].flatMap(({ id, table, shape }) => (shape === null ? [] : [{ id, table, shape }]));
 
 const standby = ({ name }: Database): ReplicationError =>
   new ReplicationError('server_unsupported', {
