@@ -221,7 +221,8 @@ export class Lane {
     this.#failureCount = 0;
     this.#soon.reset();
     this.#later.reset();
-    if ([...outcome.values()].some(({ kind }) => kind === 'good')) this.wake();
+    // What sources bring each other is no news to those who watch them, and may be to the next round.
+    if (this.plan.readers.length > 1 && [...outcome.values()].some(({ kind }) => kind === 'good')) this.wake();
     return null;
   }
 
