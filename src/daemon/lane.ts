@@ -222,7 +222,8 @@ export class Lane {
     this.#soon.reset();
     this.#later.reset();
     // What sources bring each other is no news to those who watch them, and may be to the next round.
-    if (this.plan.readers.length > 1 && [...outcome.values()].some(({ kind }) => kind === 'good')) this.wake();
+    if (this.plan.readers.length > 1 && [...outcome.values()].some(({ kind }) => kind === 'good'))
+      this.wake();
     return null;
   }
 
