@@ -221,9 +221,8 @@ export class Lane {
     this.#failureCount = 0;
     this.#soon.reset();
     this.#later.reset();
-    // What sources bring each other is no news to those who watch them, and may be to the next round.
-    if (this.plan.readers.length > 1 && [...outcome.values()].some(({ kind }) => kind === 'good'))
-      this.wake();
+    // Under load the next changes are there already: waiting until they are told of takes longer (docs/decisions/0012).
+    if ([...outcome.values()].some(({ kind }) => kind === 'good')) this.wake();
     return null;
   }
 
