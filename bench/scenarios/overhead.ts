@@ -1,14 +1,13 @@
 /** What capture, and replication beside it, cost the application. */
 import type { Session } from '../../src/pg/session.ts';
 import { sql } from '../../src/pg/sql.ts';
-import type { Arena } from '../arena.ts';
 import type { Figure, Goal, Sample } from '../figure.ts';
+import { millisecondsEach, rateOf } from '../rate.ts';
 import { addSync, arrivalOf, assertEqual, markerSchema, setMarker } from '../replication.ts';
 import { type Bench, repeat, type Scenario, secondsOf } from '../scenario.ts';
 import { fillItems, itemsSchema } from './items.ts';
 
 const clientCount = 4;
-const stretchSeconds = 10;
 const accountCount = 100_000;
 
 /** As pgbench's transaction, with primary keys on all tables (PostgreSQL manual, pgbench). */
@@ -43,22 +42,6 @@ const transfer = async (session: Session): Promise<void> => {
   await session.script(sql`commit`);
 };
 
-/** @returns transactions a second */
-const rateOn = async (arena: Arena, name: string): Promise<number> => {
-  const sessions = await Promise.all(Array.from({ length: clientCount }, () => arena.another(name)));
-  let count = 0;
-  const endsAt = performance.now() + stretchSeconds * 1000;
-  const client = async (session: Session): Promise<void> => {
-    while (performance.now() < endsAt) {
-      await transfer(session);
-      count += 1;
-    }
-  };
-  await Promise.all(sessions.map(client));
-  await Promise.all(sessions.map((session) => session.close()));
-  return count / stretchSeconds;
-};
-
 /** Bare and replicated stretches in turns, in databases of the same server. */
 const measureRates = async (bench: Bench, isRunning: boolean): Promise<Sample> => {
   await using arena = await bench.arena('A', 'B', 'A2');
@@ -68,8 +51,9 @@ const measureRates = async (bench: Bench, isRunning: boolean): Promise<Sample> =
   await using daemon = isRunning ? tahr.startDaemon() : null;
   await arena.settle();
   const rates: { own: number; bare: number }[] = [];
-  for (let turn = 0; turn < 2; turn += 1)
-    rates.push({ bare: await rateOn(arena, 'A2'), own: await rateOn(arena, 'A') });
+  const rateOn = (database: string): Promise<number> =>
+    rateOf(arena, { database, count: clientCount, transact: transfer });
+  for (let turn = 0; turn < 2; turn += 1) rates.push({ bare: await rateOn('A2'), own: await rateOn('A') });
   const [source, target] = [arena.on('A').session, arena.on('B').session];
   await source.script(sql.verbatim(setMarker(1)));
   await using late = daemon ?? tahr.startDaemon();
@@ -78,9 +62,9 @@ const measureRates = async (bench: Bench, isRunning: boolean): Promise<Sample> =
   await assertEqual([source, target], ['accounts', 'tellers', 'branches', 'history']);
   const mean = (pick: (one: { own: number; bare: number }) => number): number =>
     rates.reduce((sum, one) => sum + pick(one), 0) / rates.length;
-  // As the time that one transaction takes, of one client.
-  const milliseconds = (rate: number): number => (1000 * clientCount) / rate;
-  return { tahr: milliseconds(mean(({ own }) => own)), limit: milliseconds(mean(({ bare }) => bare)) };
+  const milliseconds = (pick: Parameters<typeof mean>[0]): number =>
+    millisecondsEach(mean(pick), clientCount);
+  return { tahr: milliseconds(({ own }) => own), limit: milliseconds(({ bare }) => bare) };
 };
 
 const rates = (name: string, about: string, goal: Goal, isRunning: boolean): Scenario => ({
