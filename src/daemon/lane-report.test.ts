@@ -46,7 +46,7 @@ test('a lane whose source is not watched waits for it until the watch is back', 
   report.end(
     new Map([
       [b.id, { kind: 'empty' }],
-      [c.id, { kind: 'good', applied, isCopy: false }],
+      [c.id, { kind: 'good', applied, isCopy: false, isSettled: true }],
     ]),
   );
   for (const target of [b, c]) {
@@ -67,7 +67,7 @@ test('of a round that was cut off only what was committed is told', () => {
   report.begin(targets);
   const committed = report.cutOff(
     new Map([
-      [b.id, { kind: 'good', applied, isCopy: false }],
+      [b.id, { kind: 'good', applied, isCopy: false, isSettled: true }],
       [c.id, { kind: 'bad', error: new TypeError('cut off') }],
     ]),
   );

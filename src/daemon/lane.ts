@@ -56,6 +56,8 @@ export interface LaneOptions {
 
 const soonMs = { firstMs: 50, lastMs: 800 };
 const laterMs = { firstMs: 500, lastMs: 30_000 };
+/** Until the sources have settled what a target had to choose itself. */
+const unsettledMs = { firstMs: 50, lastMs: 1_000 };
 
 export class Lane {
   readonly plan: LanePlan;
@@ -66,6 +68,7 @@ export class Lane {
   readonly #loans: LaneLoans;
   readonly #soon: Backoff;
   readonly #later: Backoff;
+  readonly #unsettled: Backoff;
   /** By written database, as of its last good round: outlives failures, for measuring how far it is behind. */
   readonly #applied = new Map<DatabaseId, readonly Position[]>();
   #memory: RoundMemory = emptyMemory();
@@ -79,6 +82,7 @@ export class Lane {
     this.#pacer = new Pacer(clock);
     this.#soon = createBackoff({ ...soonMs, random });
     this.#later = createBackoff({ ...laterMs, random });
+    this.#unsettled = createBackoff({ ...unsettledMs, random });
     this.#loans = new LaneLoans(databases);
     this.catalogs = new Catalogs({
       schema,
@@ -227,7 +231,12 @@ export class Lane {
   }
 
   #rest(outcome: RoundOutcome, tookMs: number): void {
-    const restMs = restAfter({ rowCount: rowsIn(outcome), tookMs });
+    const isSettled = [...outcome.values()].every((one) => one.kind !== 'good' || one.isSettled);
+    if (isSettled) this.#unsettled.reset();
+    const restMs = Math.max(
+      restAfter({ rowCount: rowsIn(outcome), tookMs }),
+      isSettled ? 0 : this.#unsettled.next(),
+    );
     this.#pacer.block(
       restMs === 0 ? { kind: 'none' } : { kind: 'rest', until: this.#options.clock.elapsed() + restMs },
     );

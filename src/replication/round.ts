@@ -57,7 +57,13 @@ export const emptyMemory = (): RoundMemory => ({ positions: new Map(), sequences
 
 export type DatabaseOutcome =
   | { readonly kind: 'empty' }
-  | { readonly kind: 'good'; readonly applied: AppliedCounts; readonly isCopy: boolean }
+  | {
+      readonly kind: 'good';
+      readonly applied: AppliedCounts;
+      readonly isCopy: boolean;
+      /** False: rows were chosen here of which the sources have yet to choose a version, so it is worth looking again. */
+      readonly isSettled: boolean;
+    }
   | { readonly kind: 'bad'; readonly error: unknown };
 
 export type RoundOutcome = ReadonlyMap<DatabaseId, DatabaseOutcome>;
@@ -80,16 +86,16 @@ const apply = async (
   const sequences = sequencesFor(context, delivery.member, furthest);
   try {
     if (destination === null) throw error;
-    const applied = await applyRound({
+    const { counts, positions, isSettled } = await applyRound({
       context,
       delivery,
       destination,
       sequences,
       sourcesFinished: finishing,
     });
-    context.memory.positions.set(id, delivery.nextPositions);
+    context.memory.positions.set(id, positions);
     context.memory.sequences.set(id, sequenceKey(sequences));
-    return [id, { kind: 'good', applied, isCopy: delivery.isCopy }];
+    return [id, { kind: 'good', applied: counts, isCopy: delivery.isCopy, isSettled }];
   } catch (failure) {
     context.memory.positions.delete(id);
     context.memory.sequences.delete(id);

@@ -51,7 +51,7 @@ describe('every rule is needed', () => {
   const badCount = (
     options: { sourceCount: number; hasTarget: boolean; without?: Rule },
     name: string,
-    historyCount = 4_000,
+    historyCount = 10_000,
   ): number => {
     const strategy = choiceOf(options.sourceCount, name);
     const isBad = (seed: number): boolean => {

@@ -1,9 +1,9 @@
 /**
  * A model of one row on a gang of sources and a target, as the engine keeps it: deltas, relayed versions, positions,
- * rounds over whoever is present, commits on some of them only, and writes of applications in between.
+ * rounds over whoever is present, snapshots of different moments, commits on some only, and writes of applications in between.
  *
  * It uses the engine's own decision (`arbitrate`), and around it the rules by which the engine chooses what is sent,
- * what hides what and what is noted. Each of those rules can be taken out, to see that it is needed.
+ * what hides what and what is noted. Those that are needed often can be taken out, to see that they are.
  */
 import { arbitrate, type Candidate } from '../../src/replication/plan/arbitrate.ts';
 import type { Preference } from '../../src/replication/plan/strategy.ts';
@@ -166,8 +166,24 @@ class Model {
     return present.length >= min ? present : [];
   }
 
-  open(present: readonly number[]): Opening {
-    return { present, states: new Map(present.map((index) => [index, this.#source(index)])) };
+  /**
+   * The snapshots are not of one moment: applications write between them.
+   * @param beside how the sources decide in a round that they may make meanwhile; null: this is that round
+   */
+  open(
+    present: readonly number[],
+    { isBusy, beside }: { readonly isBusy: boolean; readonly beside: Preference | null },
+  ): Opening {
+    const states = new Map<number, Source>();
+    for (const index of present) {
+      states.set(index, this.#source(index));
+      if (isBusy && this.chance(0.2)) this.write();
+      if (isBusy && beside !== null && this.chance(0.1)) {
+        const opening = this.open(this.some(0.75, 2), { isBusy: false, beside: null });
+        this.round({ opening, commits: () => this.chance(0.7), strategy: beside, isBusy: false });
+      }
+    }
+    return { present, states };
   }
 
   /** A round between the sources that are present, of which some commit; applications may write between its steps. */
@@ -250,7 +266,7 @@ class Model {
     }
   }
 
-  /** A round that writes the target. Its snapshots are not of one moment. */
+  /** A round that writes the target. */
   targetRound({
     present,
     strategy,
@@ -260,16 +276,7 @@ class Model {
     readonly strategy: Preference;
     readonly isBusy: boolean;
   }): void {
-    const states = new Map<number, Source>();
-    for (const index of present) {
-      states.set(index, this.#source(index));
-      if (isBusy && this.chance(0.2)) this.write();
-      if (isBusy && this.chance(0.1)) {
-        const members = this.some(0.75, 2);
-        this.round({ opening: this.open(members), commits: () => this.chance(0.7), strategy, isBusy: false });
-      }
-    }
-    const opening = { present, states };
+    const opening = this.open(present, { isBusy, beside: strategy });
     const { known } = this.target;
     const hasNews = present.some((sender) => this.#hasNews(sender, opening, known));
     if (!hasNews && this.chance(0.5)) return;
@@ -277,8 +284,13 @@ class Model {
     const [first, ...rest] = staged;
     this.target = { ...this.target, known: this.#nextKnown(known, opening, null) };
     if (first === undefined || !hasNews) return;
-    const { winner } = arbitrate([first, ...rest], strategy);
-    this.target = { ...this.target, row: winner.content };
+    const { winner, contenders } = arbitrate([first, ...rest], strategy);
+    // The sources settle among themselves, and need not tell those who know all contenders what they have chosen.
+    const isUnsettled = contenders.length > 1;
+    this.target = {
+      known: isUnsettled ? this.#knownToAll(opening) : this.target.known,
+      row: winner.content,
+    };
     this.trace.push(
       `target reads ${present.map((index) => sourceNames[index]).join('')}, takes ${text(winner.content)}`,
     );
@@ -317,8 +329,7 @@ class Model {
   }
 
   #candidateOf(holder: number, content: Change, opening: Opening): ModelCandidate {
-    const knows = (other: number): boolean =>
-      other === content.origin || content.place < (stateIn(opening, other).known[content.origin] ?? 0);
+    const knows = (other: number): boolean => content.place < this.#knownTo(other, content.origin, opening);
     return {
       holder: idOf(holder),
       isOpen: false,
@@ -353,6 +364,18 @@ class Model {
     });
   }
 
+  /** How many of the entries of an origin a source knows that is present. */
+  #knownTo(index: number, origin: number, opening: Opening): number {
+    const { entries, known } = stateIn(opening, index);
+    return index === origin ? entries.length : (known[origin] ?? 0);
+  }
+
+  #knownToAll(opening: Opening): number[] {
+    return this.#sources.map((_, origin) =>
+      Math.min(...opening.present.map((index) => this.#knownTo(index, origin, opening))),
+    );
+  }
+
   #source(index: number): Source {
     return this.#sources[index] as Source;
   }
@@ -376,11 +399,17 @@ const stateIn = ({ states }: Opening, index: number): Source => states.get(index
 const text = ({ origin, place, at, value }: Change): string =>
   `${sourceNames[origin]}${place}@${at}=${value}`;
 
-/** An entry goes to readers of whom one may not know it. What an origin has that is present itself, it sends itself. */
-const isSent = (entry: Entry, { present }: Opening, readers: readonly (readonly number[])[]): boolean => {
+/**
+ * An own change, a choice, or a version that some reader may miss: of a source that is away, or of one that is present and had
+ * not made it when its snapshot was taken. What is in its snapshot it sends itself.
+ */
+const isSent = (entry: Entry, { states }: Opening, readers: readonly (readonly number[])[]): boolean => {
   if (entry.kind === 'own' || entry.isChoice) return true;
   const { origin, place } = entry.change;
-  return !present.includes(origin) && readers.some((known) => place >= (known[origin] ?? 0));
+  const state = states.get(origin);
+  return state === undefined
+    ? readers.some((known) => place >= (known[origin] ?? 0))
+    : place >= state.entries.length;
 };
 
 export const simulate = (simulation: Simulation): Findings => {
@@ -390,14 +419,15 @@ export const simulate = (simulation: Simulation): Findings => {
   for (let step = 0; step < stepCount; step += 1) {
     const strategy = simulation.strategy(model.random);
     if (model.chance(0.4)) model.write();
-    else if (model.chance(0.7)) {
-      const opening = model.open(model.some(0.75, 2));
+    else if (model.chance(hasTarget ? 0.5 : 0.7)) {
+      const opening = model.open(model.some(0.75, 2), { isBusy: true, beside: null });
       model.round({ opening, commits: () => model.chance(0.7), strategy, isBusy: true });
-    } else if (hasTarget) model.targetRound({ present: model.some(0.75, 1), strategy, isBusy: true });
+    } else if (hasTarget) model.targetRound({ present: model.some(0.5, 1), strategy, isBusy: true });
   }
   for (let step = 0; step < 5; step += 1) {
     const strategy = simulation.strategy(model.random);
-    model.round({ opening: model.open(everybody), commits: () => true, strategy, isBusy: false });
+    const opening = model.open(everybody, { isBusy: false, beside: null });
+    model.round({ opening, commits: () => true, strategy, isBusy: false });
     if (hasTarget) model.targetRound({ present: everybody, strategy, isBusy: false });
   }
   const [first] = model.rows;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type { RelationId, RelationName, Role, SyncDefinition } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
-import type { Reached } from '../../src/replication/fault-point.ts';
+import { passOn, type Reached } from '../../src/replication/fault-point.ts';
 import { Rendezvous } from '../../src/replication/read/rendezvous.ts';
 import { createCaretaker } from './caretaker.ts';
 import { type Applications, createSite, relationOf, type SiteOptions, type TestServer } from './site.ts';
@@ -39,6 +39,11 @@ export interface Gang
   pretend(sync: SyncDefinition): void;
   /** From now on this much time passes between the snapshots of a round and its first write. */
   delay(ms: number): void;
+  /**
+   * One round that writes the target and opens this source before the others, which it opens when what happens in between has happened.
+   * @param between may run rounds too
+   */
+  roundThatOpens(first: string, target: string, between: () => Promise<void>): Promise<void>;
   /** From now on told of every hand-over of a round. */
   at(reached: Reached): void;
   /** From now on rounds that run at the same time may read together, as the lanes of a daemon do. */
@@ -106,6 +111,20 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     },
     delay(ms) {
       rounds.delayMs = ms;
+    },
+    async roundThatOpens(first, target, between) {
+      const { promise: others, resolve: letOthers } = Promise.withResolvers<void>();
+      const { id } = site.databases.get(first) ?? {};
+      rounds.opening = (database) => (database === id ? Promise.resolve() : others);
+      rounds.reached = async (point, database) => {
+        if (point !== 'source_opened' || database.id !== id) return;
+        rounds.reached = passOn;
+        rounds.opening = async () => undefined;
+        await between();
+        letOthers();
+      };
+      const outcomes = await rounds.round(target);
+      expect(outcomes).toMatchObject({ [target]: { kind: 'good' } });
     },
     at(reached) {
       rounds.reached = reached;

@@ -15,6 +15,8 @@ type Outcomes = Record<string, DatabaseOutcome>;
 export interface SyncRounds {
   /** May be set: how much time passes between the snapshots of a round and its first write. */
   delayMs: number;
+  /** May be set: a round that begins then waits for it before it opens a source. */
+  opening: (database: DatabaseId) => Promise<void>;
   /** May be set: told of every hand-over of a round. */
   reached: Reached;
   /** May be set: catalogues are read once and kept until a round fails, as a daemon does; else they are read for each round. */
@@ -83,6 +85,7 @@ export const createSyncRounds = (
   const rounds: SyncRounds = {
     sync: first,
     delayMs: 0,
+    opening: async () => undefined,
     reached: passOn,
     keepsCatalogs: false,
     mayWrite: () => true,
@@ -101,10 +104,12 @@ export const createSyncRounds = (
     round: (...written) => rounds.roundOf(sourceNames(), written.length === 0 ? sourceNames() : written),
     async roundOf(present, written = present) {
       let borrowed = 0;
+      const { opening } = rounds;
       // A round opens all its sources before it asks for a connection to write with.
       const borrow: PreviewContext['borrow'] = async (id) => {
         borrowed += 1;
-        if (borrowed > present.length) await wait(rounds.delayMs);
+        if (borrowed <= present.length) await opening(id);
+        else await wait(rounds.delayMs);
         return site.borrow(id);
       };
       const around = surroundings(present, written);

@@ -14,7 +14,7 @@ import { type SegmentNumber, segmentTables } from './delta.ts';
 import { isBeyond, type Snapshot } from './position.ts';
 import { deltaColumn, keyValue, type TableKey } from './table.ts';
 
-/** By source: how far it has been read. */
+/** By source: how far it has been read. That of a source itself ends with its snapshot. */
 export type Knowledge = ReadonlyMap<DatabaseId, Snapshot>;
 
 /** A database that takes part in the round and may know what the holder has. */
@@ -25,9 +25,12 @@ export interface Peer {
 
 /** Which brought versions go on. */
 export interface Passing {
-  /** The sources that take part: what they have made, they send themselves. */
-  readonly present: readonly DatabaseId[];
-  /** What all readers know of the sources that are away. */
+  /** The database that may pass them on. What it has made, it sends as that. */
+  readonly holder: DatabaseId;
+  /**
+   * By source what nobody misses. Of one that takes part: what is in its snapshot, for it sends that itself; a later version of it may have
+   * come here in the meantime. Of one that is away: what all readers know.
+   */
   readonly known: Knowledge;
 }
 
@@ -83,15 +86,11 @@ export const isOwnChange = (sync: SyncId, exceptBy: DatabaseId | null = null): S
 export const isBrought = (sync: SyncId): Sql => sql`(relay).sync = ${sync}::uuid`;
 
 /** True for a brought version that goes on. One of a source that is no member any more does, for nobody says who knows it. */
-export const isPassed = ({ present, known }: Passing): Sql => {
-  const cases = [
-    ...present.map((id) => sql`when ${id}::integer then false`),
-    ...[...known].map(
-      ([id, snapshot]) => sql`when ${id}::integer then ${isBeyond(sql`(relay).oxid`, snapshot)}`,
-    ),
-  ];
-  const isMissed =
-    cases.length === 0 ? sql`true` : sql`case (relay).origin ${sql.join(cases, ' ')} else true end`;
+export const isPassed = ({ holder, known }: Passing): Sql => {
+  const cases = [...known].map(
+    ([id, snapshot]) => sql`when ${id}::integer then ${isBeyond(sql`(relay).oxid`, snapshot)}`,
+  );
+  const isMissed = sql`case (relay).origin when ${holder}::integer then false ${sql.join(cases, ' ')} else true end`;
   return sql`((relay).is_verdict or ${isMissed})`;
 };
 
@@ -166,7 +165,7 @@ const entriesWithBrought = (scope: EntryScope, wanted: 'sent' | 'all'): Sql => {
 
 /**
  * The databases that know a version of this one: itself, those whose positions cover it, and those by which it has come here, by
- * whatever syncs.
+ * whatever syncs. A source that takes part knows of its own versions those in its snapshot.
  */
 export const knowers = (
   { holder, peers }: Pick<EntryScope, 'holder' | 'peers'>,
@@ -177,9 +176,12 @@ export const knowers = (
       ([source, snapshot]) =>
         sql`when ${source}::integer then pg_catalog.pg_visible_in_snapshot(${version.oxid}, ${snapshot}::pg_snapshot)`,
     );
-    return sql`case when ${id}::integer = any (${version.path})
-        or case ${version.origin} when ${id}::integer then true ${sql.join(cases, ' ')} else false end
-      then ${id}::integer end`;
+    const path = knows.has(id)
+      ? sql`pg_catalog.array_remove(${version.path}, ${version.origin})`
+      : version.path;
+    const isCovered =
+      cases.length === 0 ? sql`false` : sql`case ${version.origin} ${sql.join(cases, ' ')} else false end`;
+    return sql`case when ${id}::integer = any (${path}) or ${isCovered} then ${id}::integer end`;
   });
   return sql`pg_catalog.array_remove(array[${sql.join([sql`${holder}::integer`, ...known])}], null)`;
 };

@@ -119,7 +119,8 @@ export const noteTruncation = (
     select from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
      where ${isApplied} and ${changes(plan)})`;
   const isOfSource = place.origins.includes(origin);
-  const isNews = isOfSource ? isUnknown(place, knowersOfBase(scope, base)) : sql`false`;
+  const isNews =
+    isOfSource && origin !== place.holder ? isUnknown(place, knowersOfBase(scope, base)) : sql`false`;
   const goesOn = noting.cascades ? sql`(${hasEffect} or ${isNews})` : sql`false`;
   const isNoted = noting.which === 'all' ? sql`(${isOfSource}::boolean or ${hasEffect})` : goesOn;
   return sql`
@@ -165,7 +166,8 @@ const changes = (plan: StagePlan): Sql =>
  */
 const cascades = (plan: StagePlan, noting: Noting, place: NotingPlace): Sql => {
   if (!noting.cascades) return sql`false`;
-  const isNews = sql`(${isOfMember(place, sql`s.origin`)} and ${isUnknown(place, sql`s.knows`)})`;
+  const isOfOther = sql`s.origin <> ${place.holder}::integer`;
+  const isNews = sql`(${isOfMember(place, sql`s.origin`)} and ${isOfOther} and ${isUnknown(place, sql`s.knows`)})`;
   return sql`(${changes(plan)} or ${isNews})`;
 };
 

@@ -145,6 +145,14 @@ export class PostgresWriter {
     }
   }
 
+  /**
+   * Moves positions once more in the same transaction.
+   * @throws ReplicationError `fenced`
+   */
+  async move(sync: SyncId, moves: readonly PositionMove[]): Promise<void> {
+    await this.#session.ask(say(onlyByIndex), all(moves.map((move) => this.#step(sync, move))), say(anyWay));
+  }
+
   #step(sync: SyncId, move: PositionMove): Request<void> {
     return {
       statements: movePosition(this.#schema, sync, move).map((statement) => statement.planned()),

@@ -19,6 +19,8 @@ export interface Decisions {
   readonly kept: readonly KeptVersion[];
   /** Staged rows that go over an own change of the written database which is older, by what their makers knew. */
   readonly met: readonly StagePlace[];
+  /** No row had several contenders. */
+  readonly isSettled: boolean;
   readonly conflicts: readonly DecidedConflict[];
 }
 
@@ -46,6 +48,7 @@ export const decide = (options: DecideOptions): Decisions => {
     chosen: rows.flatMap(({ chosen }) => chosen),
     kept: rows.flatMap(({ kept }) => kept),
     met: rows.flatMap(({ met }) => met),
+    isSettled: rows.every(({ isSettled }) => isSettled),
     conflicts: rows.flatMap(({ conflict }) => conflict ?? []),
   };
 };
@@ -63,7 +66,7 @@ interface StagedCandidate extends Candidate {
 
 type RowDecision = Omit<Decisions, 'conflicts'> & { readonly conflict: DecidedConflict | null };
 
-const nothing: RowDecision = { lost: [], chosen: [], kept: [], met: [], conflict: null };
+const nothing: RowDecision = { lost: [], chosen: [], kept: [], met: [], isSettled: true, conflict: null };
 
 const decideRow = (row: ContestedRow, { strategy, circumstances, names }: DecideOptions): RowDecision => {
   const candidates = candidatesOf(row.versions, names);
@@ -86,13 +89,14 @@ const decideRow = (row: ContestedRow, { strategy, circumstances, names }: Decide
           losers: (isSkipped ? contenders : losers).map(({ contested }) => contested),
         }
       : null;
-  if (isSkipped) return { ...nothing, lost: staged, conflict, kept: keptOpen(row.versions, stagePlace) };
+  const isSettled = contenders.length === 1;
+  const rest = { ...nothing, conflict, isSettled };
+  if (isSkipped) return { ...rest, lost: staged, kept: keptOpen(row.versions, stagePlace) };
   const lost = staged.filter((candidate) => candidate !== won.stagePlace);
-  const isChoice = contenders.length > 1;
   if (won.stagePlace === null)
-    return { ...nothing, lost, conflict, kept: isChoice ? [{ ...won, stagePlace, isOpen: false }] : [] };
-  if (isChoice) return { ...nothing, lost, conflict, chosen: [won.stagePlace] };
-  return { ...nothing, lost, conflict, met: staged.length < row.versions.length ? [won.stagePlace] : [] };
+    return { ...rest, lost, kept: isSettled ? [] : [{ ...won, stagePlace, isOpen: false }] };
+  if (!isSettled) return { ...rest, lost, chosen: [won.stagePlace] };
+  return { ...rest, lost, met: staged.length < row.versions.length ? [won.stagePlace] : [] };
 };
 
 /** The own version is noted as kept, unless that was done before and there is nothing new. */

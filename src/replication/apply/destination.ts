@@ -12,7 +12,7 @@ import { isMany } from '../../connectors/postgres/finding-rows.ts';
 import { type HeldRows, Holder } from '../../connectors/postgres/held-rows.ts';
 import { fillStage, fillTable } from '../../connectors/postgres/load.ts';
 import type { RowRequest } from '../../connectors/postgres/reader.ts';
-import type { Snapshot } from '../../connectors/postgres/position.ts';
+import type { Position, Snapshot } from '../../connectors/postgres/position.ts';
 import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
 import type { StagePlan } from '../../connectors/postgres/stage.ts';
 import { PostgresWriter } from '../../connectors/postgres/writer.ts';
@@ -23,12 +23,13 @@ import {
   bringsLittle,
   type Delivery,
   movesOf,
+  movesOfUnsettled,
   type RowStream,
   type TableDelivery,
 } from '../read/delivery.ts';
 import type { RoundContext } from '../round.ts';
 import { settleAll } from '../settle.ts';
-import { isSettled, settleTable } from './settle-table.ts';
+import { needsNoDecision, settleTable } from './settle-table.ts';
 
 export interface Destination {
   readonly writer: PostgresWriter;
@@ -46,6 +47,14 @@ interface LoadedTable {
 }
 
 export type AppliedCounts = AppliedRows & { readonly conflicts: number };
+
+export interface Applied {
+  readonly counts: AppliedCounts;
+  /** Where the database stands now. */
+  readonly positions: readonly Position[];
+  /** False: the database has chosen between versions of which the sources have yet to choose one. */
+  readonly isSettled: boolean;
+}
 
 interface LoadOptions {
   readonly context: RoundContext;
@@ -197,7 +206,7 @@ interface ApplyOptions {
 }
 
 /** Applies what was staged and commits. The connection is given up after a failure: its state is not known. */
-export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> => {
+export const applyRound = async (options: ApplyOptions): Promise<Applied> => {
   const { context, delivery, destination, sequences, sourcesFinished } = options;
   const { writer, loan, loaded, held } = destination;
   const { database } = delivery.member;
@@ -214,16 +223,21 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     const filling = held.map((rows) => writer.fill(rows));
     const entering = writer.enter(context.sync.id, moves, plans);
     // What depends on no answer is asked before there is one.
-    const applying = !writer.hasWriters && staged.every(({ table }) => isSettled(table)) ? write(null) : null;
+    const applying =
+      !writer.hasWriters && staged.every(({ table }) => needsNoDecision(table)) ? write(null) : null;
     applying?.catch(() => undefined);
     await settleAll<unknown>([...filling, entering]);
     const since = await entering;
     await context.reached('rows_locked', database);
     let conflicts = 0;
+    let isUnsettled = false;
     for (const { table } of staged) {
-      conflicts += await settleTable({ context, delivery, writer, table, since });
+      const settled = await settleTable({ context, delivery, writer, table, since });
+      conflicts += settled.conflictCount;
+      isUnsettled ||= !settled.isSettled && delivery.member.role === 'target';
       await context.reached('decided', database);
     }
+    if (isUnsettled) await writer.move(context.sync.id, movesOfUnsettled(delivery));
     const applied = await (applying ?? write(writer.hasWriters ? since : null));
     await context.reached('rows_applied', database);
     await writer.advanceSequences(sequences);
@@ -234,10 +248,14 @@ export const applyRound = async (options: ApplyOptions): Promise<AppliedCounts> 
     await context.reached('committed', database);
     const filledRowCount = loaded.reduce((sum, { isStaged, rowCount }) => sum + (isStaged ? 0 : rowCount), 0);
     return {
-      inserted: sumOf(applied, 'inserted') + filledRowCount,
-      updated: sumOf(applied, 'updated'),
-      deleted: sumOf(applied, 'deleted'),
-      conflicts,
+      counts: {
+        inserted: sumOf(applied, 'inserted') + filledRowCount,
+        updated: sumOf(applied, 'updated'),
+        deleted: sumOf(applied, 'deleted'),
+        conflicts,
+      },
+      positions: isUnsettled ? delivery.unsettledPositions : delivery.nextPositions,
+      isSettled: !isUnsettled,
     };
   } catch (error) {
     loan.discard();

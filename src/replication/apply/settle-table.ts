@@ -28,18 +28,27 @@ interface Settling {
   readonly since: string;
 }
 
-/** Decides which staged rows are applied, and notes them. @returns how many conflicts this database has recorded */
-export const settleTable = async (settling: Settling): Promise<number> => {
+export interface Settled {
+  /** How many conflicts this database has recorded. */
+  readonly conflictCount: number;
+  /** False: of some row there were versions none of whose makers knew of the others. */
+  readonly isSettled: boolean;
+}
+
+/** Decides which staged rows are applied, and notes them. */
+export const settleTable = async (settling: Settling): Promise<Settled> => {
   const { table, writer } = settling;
   const isSentByMany = table.streams.length > 1;
   const truncations = truncationsOf(table);
   // Drawn before anything else is noted: what stays or comes beside a truncation is the later version of its row.
   const seqs = await writer.drawSeqs(truncations.length);
   let conflictCount = 0;
+  let isSettled = true;
   if (isContestable(table)) {
     for await (const decisions of decidedPages(settling)) {
       refuseAborted(settling, decisions);
       conflictCount += decisions.conflicts.length;
+      isSettled &&= decisions.isSettled;
       await writer.execute(...statementsFor(settling, decisions));
     }
   }
@@ -48,7 +57,7 @@ export const settleTable = async (settling: Settling): Promise<number> => {
     ...truncations.flatMap((truncation, index) => noteOfTruncation(settling, truncation, seqs[index])),
     ...notesOfRest(settling),
   );
-  return table.local === null ? 0 : conflictCount;
+  return { conflictCount: table.local === null ? 0 : conflictCount, isSettled };
 };
 
 /** Somebody else may hold another version of a row that was staged. */
@@ -56,7 +65,8 @@ export const isContestable = ({ local, streams }: TableDelivery): boolean =>
   local !== null || streams.length > 1;
 
 /** Nothing is to be decided or noted: what is staged is applied. */
-export const isSettled = (table: TableDelivery): boolean => !isContestable(table) && table.noting === null;
+export const needsNoDecision = (table: TableDelivery): boolean =>
+  !isContestable(table) && table.noting === null;
 
 /** The contested rows of a table with what is decided of them, a page at a time. */
 export async function* decidedPages(settling: Omit<Settling, 'since'>): AsyncGenerator<Decisions> {

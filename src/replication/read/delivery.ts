@@ -6,7 +6,7 @@ import type { LocalChanges } from '../../connectors/postgres/contest.ts';
 import { type BaseVersion, copyVersion } from '../../connectors/postgres/base-version.ts';
 import type { TableChanges, Window } from '../../connectors/postgres/changes.ts';
 import { segmentNumbers } from '../../connectors/postgres/delta.ts';
-import type { EntryScope } from '../../connectors/postgres/entries.ts';
+import type { EntryScope, Knowledge, Passing } from '../../connectors/postgres/entries.ts';
 import { isMany } from '../../connectors/postgres/finding-rows.ts';
 import type { Noting } from '../../connectors/postgres/notes.ts';
 import type { Position, PositionMove, Snapshot } from '../../connectors/postgres/position.ts';
@@ -23,7 +23,7 @@ import {
 } from '../../model/topology.ts';
 import type { Catalog, CatalogTable } from './catalog.ts';
 import { knowledgeOf, passingOf, peersOf, unknownSince } from './knowledge.ts';
-import { nextPositions } from './next-positions.ts';
+import { nextPositions, positionsOfUnsettled } from './next-positions.ts';
 import { assertNotable, notingOf } from './noting.ts';
 import { type OpenSource, positionLost, positionProblem } from './source.ts';
 import { settleAll } from '../settle.ts';
@@ -63,6 +63,8 @@ export interface Delivery {
   readonly positions: readonly Position[];
   /** In the same order; those that do not move are the same objects as before. */
   readonly nextPositions: readonly Position[];
+  /** Where a target goes on from there if it has to choose between versions of a row: they may be behind. */
+  readonly unsettledPositions: readonly Position[];
   readonly changeCount: number;
   /** When the newest change was made that a reader may not know, by table and source; microseconds since 1970. */
   readonly newestAt: NewestChanges;
@@ -72,9 +74,14 @@ export interface Delivery {
 
 /** The steps that the round makes, none of which another worker may make as well. */
 export const movesOf = ({ positions, nextPositions }: Delivery): PositionMove[] =>
-  nextPositions
-    .map((to, index) => ({ from: positions[index] ?? to, to }))
-    .filter(({ from, to }) => from !== to);
+  movesBetween(positions, nextPositions);
+
+/** The steps back after those. */
+export const movesOfUnsettled = ({ nextPositions, unsettledPositions }: Delivery): PositionMove[] =>
+  movesBetween(nextPositions, unsettledPositions);
+
+const movesBetween = (before: readonly Position[], after: readonly Position[]): PositionMove[] =>
+  after.map((to, index) => ({ from: before[index] ?? to, to })).filter(({ from, to }) => from !== to);
 
 /** Few changes of rows, and no whole table: the round waits for answers more than for rows. */
 export const bringsLittle = ({ tables }: Delivery): boolean =>
@@ -122,6 +129,12 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
     .filter(({ id, kind }) => kind === 'table' && concerned?.has(id) !== false)
     .flatMap(({ id }) => planTable({ options, id, read, copied, own }));
   const all = read.flatMap(({ changes }) => [...changes.values()]);
+  const next = nextPositions(positions, {
+    sync,
+    sources: options.sources,
+    heir: isReplaced ? (copied?.source ?? null) : null,
+    isRenewed: isCopy || startsAnew,
+  });
   return {
     member,
     tables,
@@ -129,12 +142,8 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
     startsAnew,
     ownRead: own?.source.opening.snapshot ?? null,
     positions,
-    nextPositions: nextPositions(positions, {
-      sync,
-      sources: options.sources,
-      heir: isReplaced ? (copied?.source ?? null) : null,
-      isRenewed: isCopy || startsAnew,
-    }),
+    nextPositions: next,
+    unsettledPositions: member.role === 'source' ? next : positionsOfUnsettled(next, options.sources),
     changeCount: all.reduce((sum, { changeCount }) => sum + changeCount, 0),
     newestAt: newestChanges(own === null ? read : [...read, own]),
     isOverdue: all.reduce((sum, { skippedCount }) => sum + skippedCount, 0) > skippedMax,
@@ -199,13 +208,15 @@ const windowOf = (options: PlanOptions, source: OpenSource): Window => {
   const { sync, sources, member } = options;
   const { snapshot } = positionOf(options, source.database);
   const own = knowledgeOf(options.positions);
-  const peers = peersOf(sources, source).map(({ knows }) => knows);
-  const readers = member.role === 'source' ? peers : [...peers, own];
+  const peers = peersOf(sources, source);
+  const readers = [...peers.map(({ knows }) => knows), ...(member.role === 'source' ? [] : [own])];
+  const passingTo = (those: readonly Knowledge[]): Passing =>
+    passingOf(sync, source.database.id, { peers, readers: those });
   return {
     sync: sync.id,
     since: unknownSince(source, readers),
-    passing: passingOf(sync, sources, readers),
-    known: { position: snapshot, passing: passingOf(sync, sources, [own]) },
+    passing: passingTo(readers),
+    known: { position: snapshot, passing: passingTo([own]) },
     // A source compares what comes back to it with what it holds; a target would just take it.
     exceptBy: member.role === 'source' ? null : member.database.id,
   };
@@ -222,7 +233,7 @@ export const foreseenWindow = (
   const [source, ...others] = sourcesOf(sync);
   const position = positions.find((candidate) => candidate.source === source?.database.id);
   if (source === undefined || others.length > 0 || position === undefined) return null;
-  const passing = passingOf(sync, [source], [knowledgeOf(positions)]);
+  const passing = passingOf(sync, source.database.id, { peers: [], readers: [knowledgeOf(positions)] });
   return {
     sync: sync.id,
     since: position.snapshot,
@@ -252,9 +263,10 @@ const readOwnChanges = async (options: PlanOptions): Promise<OwnChanges | null> 
   const { sync, sources, member } = options;
   const source = sources.find(({ database }) => database.id === member.database.id);
   if (source === undefined) return null;
-  const readers = peersOf(sources, source).map(({ knows }) => knows);
+  const peers = peersOf(sources, source);
+  const readers = peers.map(({ knows }) => knows);
   const since = unknownSince(source, readers);
-  const passing = passingOf(sync, sources, readers);
+  const passing = passingOf(sync, source.database.id, { peers, readers });
   const window = { sync: sync.id, since, passing, known: { position: since, passing }, exceptBy: null };
   return { source, window, changes: await source.reader.changes(source.tables, window) };
 };

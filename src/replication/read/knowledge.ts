@@ -6,12 +6,7 @@
  */
 import type { Knowledge, Passing, Peer } from '../../connectors/postgres/entries.ts';
 import { earliest, latest, type Position, type Snapshot } from '../../connectors/postgres/position.ts';
-import {
-  type Database,
-  type DatabaseId,
-  sources as sourcesOf,
-  type SyncDefinition,
-} from '../../model/topology.ts';
+import { type DatabaseId, sources as sourcesOf, type SyncDefinition } from '../../model/topology.ts';
 import type { OpenSource } from './source.ts';
 
 export const knowledgeOf = (positions: readonly Position[]): Knowledge =>
@@ -21,7 +16,10 @@ export const knowledgeOf = (positions: readonly Position[]): Knowledge =>
 export const peersOf = (sources: readonly OpenSource[], holder: OpenSource): Peer[] =>
   sources
     .filter(({ database }) => database.id !== holder.database.id)
-    .map(({ database, opening }) => ({ id: database.id, knows: knowledgeOf(opening.positions) }));
+    .map(({ database: { id }, opening }) => ({
+      id,
+      knows: new Map([...knowledgeOf(opening.positions), [id, opening.snapshot]]),
+    }));
 
 /** What some reader does not know of this source begins here. */
 export const unknownSince = ({ database, opening }: OpenSource, readers: readonly Knowledge[]): Snapshot =>
@@ -30,17 +28,21 @@ export const unknownSince = ({ database, opening }: OpenSource, readers: readonl
 /** What goes on of the versions that the sync has brought to a source. */
 export const passingOf = (
   sync: SyncDefinition,
-  sources: readonly { readonly database: Database }[],
-  readers: readonly Knowledge[],
+  holder: DatabaseId,
+  { peers, readers }: { readonly peers: readonly Peer[]; readonly readers: readonly Knowledge[] },
 ): Passing => {
-  const present = sources.map(({ database }) => database.id);
-  const absent = sourcesOf(sync).filter(({ database }) => !present.includes(database.id));
-  const known = absent.flatMap(({ database }): [DatabaseId, Snapshot][] => {
-    const [first, ...others] = snapshotsOf(database.id, readers);
-    const isKnownToAll = others.length + 1 === readers.length;
-    return first === undefined || !isKnownToAll ? [] : [[database.id, earliest([first, ...others])]];
+  const others = sourcesOf(sync).filter(({ database }) => database.id !== holder);
+  const known = others.flatMap(({ database: { id } }): [DatabaseId, Snapshot][] => {
+    const peer = peers.find((candidate) => candidate.id === id);
+    const snapshot = peer?.knows.get(id) ?? knownToAll(id, readers);
+    return snapshot === null ? [] : [[id, snapshot]];
   });
-  return { present, known: new Map(known) };
+  return { holder, known: new Map(known) };
+};
+
+const knownToAll = (source: DatabaseId, readers: readonly Knowledge[]): Snapshot | null => {
+  const [first, ...others] = snapshotsOf(source, readers);
+  return first === undefined || others.length + 1 < readers.length ? null : earliest([first, ...others]);
 };
 
 const snapshotsOf = (source: DatabaseId, readers: readonly Knowledge[]): Snapshot[] =>
@@ -51,14 +53,25 @@ const snapshotsOf = (source: DatabaseId, readers: readonly Knowledge[]): Snapsho
  * them all knows of it. Null when nobody holds one that speaks of the same server.
  */
 export const inheritedPosition = (own: Position, sources: readonly OpenSource[]): Position | null => {
-  const held = sources
-    .flatMap(({ opening }) => opening.positions)
-    .filter(({ source, lineage }) => source === own.source && isSameServer(lineage, own.lineage));
-  const [first, ...others] = held;
+  const held = positionsIn(own, sources);
+  const [first, ...others] = held.map(({ snapshot }) => snapshot);
   if (first === undefined) return null;
-  const snapshot = latest([first.snapshot, ...others.map((position) => position.snapshot)]);
+  const snapshot = latest([first, ...others]);
   return held.find((position) => position.snapshot === snapshot) ?? null;
 };
+
+/** The furthest position in a source that all know that take part; the one that is given where they hold none. */
+export const sharedPosition = (own: Position, sources: readonly OpenSource[]): Position => {
+  const held = [own, ...positionsIn(own, sources)];
+  const snapshot = earliest([own.snapshot, ...held.map((position) => position.snapshot)]);
+  return held.find((position) => position.snapshot === snapshot) ?? own;
+};
+
+/** What those that take part hold in the same source. */
+const positionsIn = ({ source, lineage }: Position, sources: readonly OpenSource[]): Position[] =>
+  sources
+    .flatMap(({ opening }) => opening.positions)
+    .filter((position) => position.source === source && isSameServer(position.lineage, lineage));
 
 const isSameServer = (one: Position['lineage'], other: Position['lineage']): boolean =>
   one.systemIdentifier === other.systemIdentifier && one.databaseOid === other.databaseOid;

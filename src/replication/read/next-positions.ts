@@ -2,7 +2,7 @@
 import type { Position } from '../../connectors/postgres/position.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import type { SyncDefinition } from '../../model/topology.ts';
-import { inheritedPosition } from './knowledge.ts';
+import { inheritedPosition, sharedPosition } from './knowledge.ts';
 import type { OpenSource } from './source.ts';
 
 interface Reading {
@@ -28,6 +28,20 @@ export const nextPositions = (positions: readonly Position[], reading: Reading):
     if (source !== undefined) return readUpTo(position, source, sync);
     const absent = ofAbsent(position, sources);
     return isRenewed ? { ...absent, seq: position.seq + 1n, copyGeneration: sync.copyGeneration } : absent;
+  });
+
+/**
+ * Where a target stays that has chosen between versions of a row itself: at what all sources knew that it has read. Which version they will
+ * settle on they find out among themselves, and need not tell those that have seen all of them.
+ * @param next after the same round
+ * @returns in the same order; those that stay are the same objects
+ */
+export const positionsOfUnsettled = (next: readonly Position[], sources: readonly OpenSource[]): Position[] =>
+  next.map((position) => {
+    const { snapshot, lineage } = sharedPosition(position, sources);
+    return snapshot === position.snapshot
+      ? position
+      : { ...position, seq: position.seq + 1n, snapshot, lineage };
   });
 
 const readUpTo = (position: Position, source: OpenSource, sync: SyncDefinition): Position => {
