@@ -6,8 +6,16 @@ import type { Db } from '../control/db.ts';
 import { getInstallation } from '../control/installation.ts';
 import { loadSyncDefinitions } from '../control/sync-definition.ts';
 import { ReplicationError } from '../model/errors.ts';
-import type { DatabaseId, Member, RelationName, SyncDefinition } from '../model/topology.ts';
+import {
+  type DatabaseId,
+  formatRelation,
+  type Member,
+  type RelationName,
+  relationsOn,
+  type SyncDefinition,
+} from '../model/topology.ts';
 import { checkCascades } from '../setup/check-cascades.ts';
+import { checkNames } from '../setup/check-names.ts';
 import { installSync, type SetupOptions } from '../setup/install.ts';
 import { throwAll } from '../setup/members.ts';
 import { isPrepared } from '../setup/prepared.ts';
@@ -15,7 +23,7 @@ import { removeSync } from '../setup/remove.ts';
 import { validateSync } from '../setup/validate.ts';
 import { type Aftermath, look, type Say } from './change.ts';
 import type { Context } from './context.ts';
-import { joinNotice } from './copy-notice.ts';
+import { joinNotice, type RelationPlace, renameNotice } from './copy-notice.ts';
 import { assertStrategies } from './strategy.ts';
 
 interface Reinstallation {
@@ -45,7 +53,11 @@ export const reinstallSyncs = async (
     if (definition === undefined || (await isInstalled(db, context, { definition, old }))) continue;
     await install(db, { context, definition, say });
     say(`Installed sync "${definition.name}" again`);
-    for (const line of joinNotice(definition, newcomers(definition, old))) say(`  ${line}`);
+    const notices = [
+      ...joinNotice(definition, newcomers(definition, old)),
+      ...renameNotice(definition, renamed(definition, old)),
+    ];
+    for (const line of notices) say(`  ${line}`);
     const left = old.members.filter(
       ({ database }) => !definition.members.some((member) => member.database.id === database.id),
     );
@@ -67,6 +79,17 @@ const newcomers = (definition: SyncDefinition, old: SyncDefinition): Member[] =>
   definition.members.filter(
     ({ database }) => !old.members.some((member) => member.database.id === database.id),
   );
+
+/** What is called otherwise than before on databases that took part before. */
+const renamed = (definition: SyncDefinition, old: SyncDefinition): RelationPlace[] =>
+  old.members.flatMap(({ database }) => {
+    const before = new Map(relationsOn(old, database.id).map(({ id, relation }) => [id, relation]));
+    return relationsOn(definition, database.id).flatMap(({ id, relation }) => {
+      const former = before.get(id);
+      const isSame = former === undefined || formatRelation(former) === formatRelation(relation);
+      return isSame ? [] : [{ database, relation }];
+    });
+  });
 
 /** Everything that installation depends on. */
 const shapeOf = ({ members, relations, sequence }: SyncDefinition): string =>
@@ -99,10 +122,12 @@ interface Installation {
 export const install = async (db: Db, { context, definition, say }: Installation): Promise<void> => {
   assertComplete(definition);
   assertStrategies(definition);
+  const all = await loadSyncDefinitions(db);
+  throwAll(checkNames(definition, all).map(({ error }) => error));
   const options = await setupOptions(db, context, definition);
   const found =
     context.options.dryRun === true ? await validateSync(definition, options) : await installSync(options);
-  const findings = [...found, ...checkCascades(definition, await loadSyncDefinitions(db))];
+  const findings = [...found, ...checkCascades(definition, all)];
   throwAll(findings.filter(({ severity }) => severity === 'error').map(({ error }) => error));
   for (const { error } of findings) say(`  Note: ${error.message} ${error.hint}`);
 };

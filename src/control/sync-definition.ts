@@ -37,6 +37,12 @@ const relationSchema = z.object({
   id: z.int().transform((id) => id as RelationId),
   kind: z.enum(['table', 'sequence']),
   relation: z.object({ schema: z.string(), name: z.string() }),
+  customNames: z.array(
+    z.object({
+      database: z.int().transform((id) => id as DatabaseId),
+      relation: z.object({ schema: z.string(), name: z.string() }),
+    }),
+  ),
   keyIndex: z.string().nullable(),
   conflictStrategy: z.string().nullable(),
   makedelta: z.boolean().nullable(),
@@ -59,6 +65,21 @@ const definitionRow = row({
   copyGeneration: integer,
 });
 
+/**
+ * Of several names that could apply, the one that was given for the database, and then the one for the sync. A name that was given for
+ * no database in particular is that of those that are only written: the sources have the relation under its own.
+ */
+const customNames = sql`
+  (select json_agg(json_build_object(
+            'database', n.db, 'relation', json_build_object('schema', n.schema_name, 'name', n.name)) order by n.db)
+     from (select distinct on (d.db) d.db, c.schema_name, c.name
+             from dbgroup_member d
+             join customname c on c.relation = r.id
+                              and (c.db = d.db or (c.db is null and d.role <> 'source'))
+                              and (c.sync = s.id or c.sync is null)
+            where d.dbgroup = s.dbgroup
+            order by d.db, c.db is null, c.sync is null) n)`;
+
 const definitions = sql`
   select s.id, s.name, s.status, s.is_paused as "isPaused", rg.name as relgroup, dg.name as dbgroup,
          s.conflict_strategy as "conflictStrategy", s.sequence, s.autokick, s.checktime_ms as "checktimeMs",
@@ -78,6 +99,7 @@ const definitions = sql`
            (select json_agg(json_build_object(
                      'id', r.id, 'kind', r.kind,
                      'relation', json_build_object('schema', r.schema_name, 'name', r.name),
+                     'customNames', coalesce(${customNames}, '[]'),
                      'keyIndex', r.key_index, 'conflictStrategy', r.conflict_strategy, 'makedelta', r.makedelta)
                    order by m.position)
               from relgroup_member m

@@ -5,13 +5,19 @@
  */
 import assert from 'node:assert/strict';
 import { prepareLocking } from '../connectors/postgres/lock-settings.ts';
-import type { Database, DatabaseId, Member, SyncRelation } from '../model/topology.ts';
+import {
+  type Database,
+  type DatabaseId,
+  type Member,
+  relationsOn,
+  type SyncDefinition,
+} from '../model/topology.ts';
 import type { Loan } from '../pg/pool.ts';
 import { type Catalog, readCatalog } from '../replication/read/catalog.ts';
 
 export interface CatalogsOptions {
   readonly schema: string;
-  readonly relations: () => readonly SyncRelation[];
+  readonly definition: () => SyncDefinition;
   readonly members: readonly Member[];
   readonly borrow: (database: DatabaseId) => Promise<Loan>;
   readonly serverVersion: (database: DatabaseId) => number | null;
@@ -62,7 +68,7 @@ export class Catalogs {
   }
 
   async #read(id: DatabaseId, oldestVersion: number): Promise<Catalog> {
-    const { schema, relations, members, borrow, onRead } = this.#options;
+    const { schema, definition, members, borrow, onRead } = this.#options;
     const member = members.find(({ database }) => database.id === id);
     assert(member !== undefined, `database ${id} is not in the lane`);
     await using loan = await borrow(id);
@@ -70,7 +76,7 @@ export class Catalogs {
     const isSource = member.role === 'source';
     const catalog = await readCatalog(loan.session, {
       schema,
-      relations: relations(),
+      relations: relationsOn(definition(), id),
       oldestVersion,
       isSource,
     });

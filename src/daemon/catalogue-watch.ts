@@ -15,8 +15,9 @@ import {
   type DatabaseId,
   formatRelation,
   type RelationId,
+  relationsOn,
+  type SyncDefinition,
   type SyncId,
-  type SyncRelation,
 } from '../model/topology.ts';
 import { isReplicationError } from '../model/errors.ts';
 import type { Session } from '../pg/session.ts';
@@ -32,7 +33,7 @@ import { isUnreachable } from './retry.ts';
 interface CatalogueWatchOptions {
   readonly syncId: SyncId;
   readonly schema: string;
-  readonly relations: () => readonly SyncRelation[];
+  readonly definition: () => SyncDefinition;
   readonly databases: Databases;
   readonly lanes: readonly Lane[];
   readonly log: Log;
@@ -135,9 +136,9 @@ export class CatalogueWatch {
 
   /** @throws what capturing fails with; it is tried again with the next look */
   async #mend(place: Place, session: Session): Promise<void> {
-    const { schema, relations, signal } = this.#options;
-    const { watched, disturbed } = place;
-    const wanted = relations().filter(({ id }) => disturbed.has(id));
+    const { schema, definition, signal } = this.#options;
+    const { database, watched, disturbed } = place;
+    const wanted = relationsOn(definition(), database.id).filter(({ id }) => disturbed.has(id));
     const mended = await captureAgain(session, { schema, relations: wanted, signal }).catch(
       (error: unknown) => {
         this.#tellFailure(place, error);

@@ -91,7 +91,7 @@ const lookAhead = async ({ sync, schema, plan, databases, loans }: LaneLook): Pr
   const borrow = loans.borrow.bind(loans);
   const catalogs = new Catalogs({
     schema,
-    relations: () => sync.relations,
+    definition: () => sync,
     members: membersOf(plan),
     borrow,
     serverVersion: (database) => databases.serverVersion(database),

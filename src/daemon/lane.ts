@@ -86,7 +86,7 @@ export class Lane {
     this.#loans = new LaneLoans(databases);
     this.catalogs = new Catalogs({
       schema,
-      relations: () => definition().relations,
+      definition,
       members: membersOf(plan),
       borrow: (database) => this.#loans.borrow(database),
       serverVersion: (database) => databases.serverVersion(database),

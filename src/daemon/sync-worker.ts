@@ -120,7 +120,7 @@ export class SyncWorker {
       log: syncLog,
       write,
       syncId: definition.id,
-      relations: () => this.#definition.relations,
+      definition: () => this.#definition,
       signal: this.#stopping.signal,
     });
   }

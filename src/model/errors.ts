@@ -161,6 +161,12 @@ export const errorCatalogue = {
       'The tables or sequences of two databases do not fit: a column is missing, types differ, or a sequence counts in another way.',
     action: 'Alter one side so that they fit; the sync notices and goes on by itself.',
   },
+  names_collide: {
+    retry: 'never',
+    meaning:
+      'By names that were given for single databases or syncs two tables would be one, or one table of a source would have two names.',
+    action: 'Choose other names; `tahr list customnames` shows those that there are.',
+  },
   encoding_differs: {
     retry: 'manual',
     meaning:

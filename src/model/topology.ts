@@ -45,11 +45,19 @@ export interface RelationName {
 
 export type RelationKind = 'table' | 'sequence';
 
+/** What a relation is called on one of the databases of a sync. */
+export interface CustomName {
+  readonly database: DatabaseId;
+  readonly relation: RelationName;
+}
+
 /** A table or sequence as a member of a sync. */
 export interface SyncRelation {
   readonly id: RelationId;
   readonly kind: RelationKind;
   readonly relation: RelationName;
+  /** The databases on which it is called otherwise. */
+  readonly customNames: readonly CustomName[];
   /** The unique index that the operator chose as key; null: the primary key, else the best unique index. */
   readonly keyIndex: string | null;
   /** Overrides the strategy of the sync for this table. */
@@ -87,6 +95,16 @@ export interface SyncDefinition {
   /** Raised each time that a copy is asked for; a database whose position carries a lower number is copied to. */
   readonly copyGeneration: number;
 }
+
+/** The relations of a sync as they are called on one of its databases, in the same order. */
+export const relationsOn = (
+  { relations }: Pick<SyncDefinition, 'relations'>,
+  database: DatabaseId,
+): readonly SyncRelation[] =>
+  relations.map((relation) => {
+    const custom = relation.customNames.find((name) => name.database === database);
+    return custom === undefined ? relation : { ...relation, relation: custom.relation };
+  });
 
 /** `schema.name`, quoted only where it has to be, for people. */
 export const formatRelation = ({ schema, name }: RelationName): string =>

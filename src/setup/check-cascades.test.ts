@@ -15,6 +15,7 @@ const table = (name: string, makedelta: boolean | null = null): SyncRelation => 
   id: name.charCodeAt(0) as RelationId,
   kind: 'table',
   relation: { schema: 'public', name },
+  customNames: [],
   keyIndex: null,
   conflictStrategy: null,
   makedelta,

@@ -7,7 +7,7 @@ import {
 } from '../connectors/postgres/interleave.ts';
 import { furthest } from '../connectors/postgres/sequence-order.ts';
 import { readSequences, type SequenceValue } from '../connectors/postgres/sequences.ts';
-import type { RelationId, SyncDefinition } from '../model/topology.ts';
+import { type RelationId, relationsOn, type SyncDefinition } from '../model/topology.ts';
 import type { Session } from '../pg/session.ts';
 import type { OpenMember } from './members.ts';
 import { shareOf } from './share.ts';
@@ -26,26 +26,23 @@ export const interleaveAll = async (
   undo: Undo,
 ): Promise<void> => {
   const { definition, schema, signal } = setup;
-  const [first, ...others] = members.flatMap(({ session, database }) => {
+  const drawing = members.flatMap(({ session, database }) => {
     const share = shareOf(definition, database.id);
-    return share === null ? [] : [{ session, share }];
+    return share === null ? [] : [{ session, share, relations: relationsOn(definition, database.id) }];
   });
-  if (first === undefined) return;
-  for (const { session } of [first, ...others]) {
+  for (const { session } of drawing) {
     const before = await readOwn(setup, session);
     const isNew = ({ id }: InterleavedSequence): boolean => !before.some((known) => known.id === id);
     undo.add(async () => putBack(setup, session, { goals: new Map(), isOver: isNew }));
   }
-  for (const { id, kind, relation } of definition.relations)
-    if (kind === 'sequence')
-      await interleaveSequence({
-        schema,
-        sync: definition.id,
-        id,
-        relation,
-        sources: [first, ...others],
-        signal,
-      });
+  for (const [index, { id, kind }] of definition.relations.entries()) {
+    const [first, ...others] = drawing.flatMap(({ session, share, relations }) => {
+      const relation = relations[index]?.relation;
+      return relation === undefined ? [] : [{ session, share, relation }];
+    });
+    if (kind === 'sequence' && first !== undefined)
+      await interleaveSequence({ schema, sync: definition.id, id, sources: [first, ...others], signal });
+  }
 };
 
 /** What an earlier form of the sync interleaved and this one does not: each goes on beyond all databases of the sync. */

@@ -41,6 +41,7 @@ const relation = (id: number, name: string, kind: SyncRelation['kind'] = 'table'
   id: id as RelationId,
   kind,
   relation: { schema: 'public', name },
+  customNames: [],
   keyIndex: null,
   conflictStrategy: null,
   makedelta: null,

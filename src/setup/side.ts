@@ -11,7 +11,7 @@ import {
   type Traits,
 } from '../connectors/postgres/traits.ts';
 import { isReplicationError, type ReplicationError } from '../model/errors.ts';
-import { formatRelation, type SyncDefinition, type SyncRelation } from '../model/topology.ts';
+import { formatRelation, relationsOn, type SyncDefinition, type SyncRelation } from '../model/topology.ts';
 import type { OpenMember } from './members.ts';
 
 export interface SideTable {
@@ -63,8 +63,9 @@ interface Reading {
 const readSide = async (definition: SyncDefinition, reading: Reading): Promise<Side> => {
   const { member, schema, oldestVersion } = reading;
   const { session } = member;
-  const relations = definition.relations.filter(({ kind }) => kind === 'table');
-  const sequences = definition.relations.filter(({ kind }) => kind === 'sequence');
+  const own = relationsOn(definition, member.database.id);
+  const relations = own.filter(({ kind }) => kind === 'table');
+  const sequences = own.filter(({ kind }) => kind === 'sequence');
   const tables = await readTables(session, relations, { schema, oldestVersion });
   const kinds = await readKinds(member, relations);
   const oids = tables.flatMap((table) => (table === null ? [] : [table.oid]));

@@ -1,7 +1,7 @@
 /** The databases of one sync without a daemon: rounds run when the test says so. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import type { RelationId, RelationName, Role, SyncDefinition } from '../../src/model/topology.ts';
+import type { DatabaseId, RelationId, RelationName, Role, SyncDefinition } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { passOn, type Reached } from '../../src/replication/fault-point.ts';
 import { Rendezvous } from '../../src/replication/read/rendezvous.ts';
@@ -18,6 +18,8 @@ interface GangOptions extends SiteOptions {
   /** The index that the operator chose as the key of a table, by the table's name. */
   readonly keys?: Readonly<Record<string, string>>;
   readonly sequences?: readonly string[];
+  /** What a relation is called on some of the databases: `{ items: { B: 'archive.things' } }`. */
+  readonly customNames?: Readonly<Record<string, Readonly<Record<string, string | RelationName>>>>;
   readonly options?: Partial<SyncDefinition>;
   /** See `SyncRounds`. */
   readonly keepsCatalogs?: boolean;
@@ -74,6 +76,10 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       id: (index + 1) as RelationId,
       kind,
       relation,
+      customNames: Object.entries(options.customNames?.[relation.name] ?? {}).map(([name, custom]) => ({
+        database: site.databases.get(name)?.id ?? (0 as DatabaseId),
+        relation: relationOf(custom),
+      })),
       keyIndex: options.keys?.[relation.name] ?? null,
       conflictStrategy: null,
       makedelta: null,

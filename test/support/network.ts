@@ -54,6 +54,7 @@ export const createNetwork = async (options: NetworkOptions): Promise<Network> =
     id: (index + 1) as RelationId,
     kind: 'table' as const,
     relation: relationOf(name),
+    customNames: [],
     keyIndex: null,
     conflictStrategy: null,
     makedelta: options.tableMakedelta?.[name] ?? null,

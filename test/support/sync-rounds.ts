@@ -1,6 +1,13 @@
 /** The rounds of one sync over the databases of a test: they run when the test says so. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Database, DatabaseId, Member, Role, SyncDefinition } from '../../src/model/topology.ts';
+import {
+  type Database,
+  type DatabaseId,
+  type Member,
+  relationsOn,
+  type Role,
+  type SyncDefinition,
+} from '../../src/model/topology.ts';
 import { connect } from '../../src/pg/conninfo.ts';
 import { type DatabasePreview, type PreviewContext, previewRound } from '../../src/replication/preview.ts';
 import { passOn, type Reached } from '../../src/replication/fault-point.ts';
@@ -77,7 +84,7 @@ export const createSyncRounds = (
     await using loan = await site.borrow(id);
     return await readCatalog(loan.session, {
       schema,
-      relations: rounds.sync.relations,
+      relations: relationsOn(rounds.sync, id),
       oldestVersion: site.oldestVersion,
       isSource: members().some(({ database, role }) => database.id === id && role === 'source'),
     });

@@ -2,6 +2,7 @@
 import { loadSyncDefinitions } from '../../control/sync-definition.ts';
 import type { SyncDefinition } from '../../model/topology.ts';
 import { checkCascades } from '../../setup/check-cascades.ts';
+import { checkNames } from '../../setup/check-names.ts';
 import type { Finding } from '../../setup/finding.ts';
 import { validateSync } from '../../setup/validate.ts';
 import { look } from '../change.ts';
@@ -25,7 +26,7 @@ export const validate = command({
         syncs.map(async (sync) => ({
           sync,
           options: await setupOptions(db, context, sync),
-          between: checkCascades(sync, all),
+          between: [...checkNames(sync, all), ...checkCascades(sync, all)],
         })),
       );
     });

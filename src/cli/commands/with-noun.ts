@@ -4,6 +4,7 @@ import { addAll } from './add-all.ts';
 import { addDb } from './add-database.ts';
 import { addRelation } from './add-relation.ts';
 import { addSync } from './add-sync.ts';
+import { addCustomname, listCustomnames, removeCustomnames } from './customname.ts';
 import { listDbs, removeDb, updateDb } from './database.ts';
 import { addDbgroup, listDbgroups, removeDbgroup, updateDbgroup } from './dbgroup.ts';
 import { listRelation, removeRelations, updateRelations } from './relation.ts';
@@ -19,6 +20,7 @@ export const add: Commands = [
   addRelation('sequence'),
   addAll,
   addRelgroup,
+  addCustomname,
   addSync,
 ];
 
@@ -28,6 +30,7 @@ export const list: Commands = [
   listRelation('table'),
   listRelation('sequence'),
   listRelgroups,
+  listCustomnames,
   listSyncs,
 ];
 
@@ -46,5 +49,6 @@ export const remove: Commands = [
   removeRelations('table'),
   removeRelations('sequence'),
   removeRelgroup,
+  removeCustomnames,
   removeSyncs,
 ];

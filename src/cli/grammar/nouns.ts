@@ -2,7 +2,7 @@
 import { didYouMean } from '../../model/nearest.ts';
 import { usageError } from './usage.ts';
 
-const nouns = ['db', 'dbgroup', 'relgroup', 'table', 'sequence', 'sync', 'all'] as const;
+const nouns = ['db', 'dbgroup', 'relgroup', 'table', 'sequence', 'customname', 'sync', 'all'] as const;
 export type Noun = (typeof nouns)[number];
 
 /** In this order: `dbgroup` begins like `db`. */
@@ -13,6 +13,7 @@ const patterns: readonly (readonly [RegExp, Noun])[] = [
   [/^s[yi]n[ck]/, 'sync'],
   [/^(tab|tbale)/, 'table'],
   [/^seq/, 'sequence'],
+  [/^c\w*name/, 'customname'],
   [/^all$/, 'all'],
 ];
 

@@ -70,13 +70,14 @@ export const readInterleaved = async (
 interface Source {
   readonly session: Session;
   readonly share: Share;
+  /** What the sequence is called there. */
+  readonly relation: RelationName;
 }
 
 export interface Interleaving {
   readonly schema: string;
   readonly sync: SyncId;
   readonly id: RelationId;
-  readonly relation: RelationName;
   /** All that can be reached. */
   readonly sources: readonly [Source, ...Source[]];
   readonly signal: AbortSignal;
@@ -98,8 +99,8 @@ export const interleaveSequence = async (wanted: Interleaving): Promise<void> =>
 };
 
 const isInterleaved = async (
-  { schema, sync, id, relation }: Interleaving,
-  { session, share }: Source,
+  { schema, sync, id }: Interleaving,
+  { session, share, relation }: Source,
 ): Promise<boolean> => {
   const known = (await readInterleaved(session, schema)).get(id);
   if (known === undefined || known.sync !== sync) return false;
@@ -131,8 +132,8 @@ interface Locked {
 }
 
 /** From here on nobody else draws, so the value that is read after it is the last one. */
-const lockOut = async ({ schema, id, relation }: Interleaving, source: Source): Promise<Locked> => {
-  const { session, share } = source;
+const lockOut = async ({ schema, id }: Interleaving, source: Source): Promise<Locked> => {
+  const { session, share, relation } = source;
   const known = (await readInterleaved(session, schema)).get(id);
   const increment = known?.increment ?? (await readSequence(session, relation)).increment;
   await session.script(alterIncrement(relation, drawingOf(increment, share).step));
@@ -140,11 +141,11 @@ const lockOut = async ({ schema, id, relation }: Interleaving, source: Source): 
 };
 
 const restart = async (
-  { schema, sync, id, relation }: Interleaving,
+  { schema, sync, id }: Interleaving,
   { source, increment, value }: Locked,
   goal: SequencePoint,
 ): Promise<void> => {
-  const { session, share } = source;
+  const { session, share, relation } = source;
   const start = firstCongruent(goal, drawingOf(increment, share));
   if (!isWithin(value, start))
     throw new ReplicationError('interleave_impossible', {

@@ -124,6 +124,7 @@ class Player {
       id: (index + 1) as RelationId,
       kind: 'table',
       relation: { schema: 'public', name: table },
+      customNames: [],
       keyIndex: null,
       conflictStrategy,
       makedelta: null,
