@@ -41,6 +41,14 @@ export const renameNotice = (sync: SyncDefinition, places: readonly RelationPlac
   ];
 };
 
+/** Sentences about relations of which other rows go to a database from now on. */
+export const filterNotice = (sync: SyncDefinition, places: readonly RelationPlace[]): string[] => {
+  const first = sources(sync)[0]?.database;
+  if (places.length === 0 || first === undefined || sync.onetimecopy !== 0) return [];
+  const names = places.map(({ database, relation }) => `${formatRelation(relation)} on ${database.name}`);
+  return [`${names.join(', ')}: rows that are not changed stay as they are.`, howToCopy(sync, first)];
+};
+
 const howToCopy = ({ name }: SyncDefinition, first: Database): string =>
   `To copy it: \`tahr update sync ${name} onetimecopy=1\` (from ${first.name} to all others; rows that ${first.name} lacks are deleted there).`;
 

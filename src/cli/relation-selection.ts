@@ -26,6 +26,19 @@ export const selectRelations = ({ kind, words, existing }: RelationSelection): R
   return [...new Set(patterns.flatMap((word) => matching({ kind, existing: ofKind, word })))];
 };
 
+/**
+ * The one relation that the word names.
+ * @throws ReplicationError `not_found`; `usage` where several are called so
+ */
+export const selectRelation = (existing: readonly Relation[], word: string): Relation => {
+  const pattern = relationPattern(word);
+  const [found, ...others] = existing.filter(({ relation }) => matchesRelation(pattern, relation));
+  if (found === undefined) throw unknownRelation('table or sequence', word, existing);
+  if (others.length === 0) return found;
+  const candidates = [found, ...others].map(({ relation }) => formatRelation(relation));
+  throw usageError(`"${word}" can be any of ${candidates.join(', ')}.`, 'Write its schema, too.');
+};
+
 const matching = ({
   kind,
   existing,
@@ -38,12 +51,16 @@ const matching = ({
   const pattern = relationPattern(word);
   const found = existing.filter(({ relation }) => matchesRelation(pattern, relation));
   if (found.length > 0) return found;
+  throw unknownRelation(kind, word, existing);
+};
+
+const unknownRelation = (kind: string, word: string, existing: readonly Relation[]): ReplicationError => {
   const known = existing.flatMap(({ relation }) => [relation.name, formatRelation(relation)]);
-  throw new ReplicationError('not_found', {
-    message: pattern.hasWildcard
+  return new ReplicationError('not_found', {
+    message: relationPattern(word).hasWildcard
       ? `No ${kind} matches "${word}".`
       : `There is no ${kind} named "${word}" here.${didYouMean(word, known)}`,
-    hint: `\`tahr list ${kind}s\` shows what there is.`,
+    hint: `\`tahr list ${kind === 'sequence' ? 'sequences' : 'tables'}\` shows what there is.`,
     facts: { kind, name: word },
   });
 };

@@ -13,6 +13,7 @@ import {
   type RelationName,
   relationsOn,
   type SyncDefinition,
+  type SyncRelation,
 } from '../model/topology.ts';
 import { checkCascades } from '../setup/check-cascades.ts';
 import { checkNames } from '../setup/check-names.ts';
@@ -23,7 +24,7 @@ import { removeSync } from '../setup/remove.ts';
 import { validateSync } from '../setup/validate.ts';
 import { type Aftermath, look, type Say } from './change.ts';
 import type { Context } from './context.ts';
-import { joinNotice, type RelationPlace, renameNotice } from './copy-notice.ts';
+import { filterNotice, joinNotice, type RelationPlace, renameNotice } from './copy-notice.ts';
 import { assertStrategies } from './strategy.ts';
 
 interface Reinstallation {
@@ -56,6 +57,7 @@ export const reinstallSyncs = async (
     const notices = [
       ...joinNotice(definition, newcomers(definition, old)),
       ...renameNotice(definition, renamed(definition, old)),
+      ...filterNotice(definition, refiltered(definition, old)),
     ];
     for (const line of notices) say(`  ${line}`);
     const left = old.members.filter(
@@ -88,6 +90,19 @@ const renamed = (definition: SyncDefinition, old: SyncDefinition): RelationPlace
       const former = before.get(id);
       const isSame = former === undefined || formatRelation(former) === formatRelation(relation);
       return isSame ? [] : [{ database, relation }];
+    });
+  });
+
+/** What goes to databases in another way than before. */
+const refiltered = (definition: SyncDefinition, old: SyncDefinition): RelationPlace[] =>
+  old.members.flatMap(({ database }) => {
+    const filterOf = ({ filters }: SyncRelation): string =>
+      JSON.stringify(filters.find((filter) => filter.database === database.id) ?? null);
+    const before = new Map(old.relations.map((relation) => [relation.id, filterOf(relation)]));
+    return relationsOn(definition, database.id).flatMap((relation) => {
+      const former = before.get(relation.id);
+      const isSame = former === undefined || former === filterOf(relation);
+      return isSame ? [] : [{ database, relation: relation.relation }];
     });
   });
 

@@ -1,103 +1,57 @@
 /** Table `customname`: what relations are called on other databases, and for which syncs. */
-import { ReplicationError } from '../model/errors.ts';
-import {
-  type DatabaseName,
-  formatRelation,
-  type RelationId,
-  type RelationName,
-  type SyncName,
-} from '../model/topology.ts';
+import type { RelationName } from '../model/topology.ts';
 import { sql } from '../pg/sql.ts';
 import type { Db } from './db.ts';
 import { notFound } from './name.ts';
-import { integer, nullable, row, text, textAs } from './row.ts';
+import {
+  placedColumns,
+  placedFrom,
+  placedOrder,
+  placedSelect,
+  placeFrom,
+  type Placement,
+  saidAlready,
+} from './placement.ts';
+import type { Relation } from './relation.ts';
+import { integer, row, text } from './row.ts';
 
-/** Where a name holds. */
-export interface CustomNamePlace {
-  /** Null: on all databases that are only written. */
-  readonly database: DatabaseName | null;
-  /** Null: in all syncs. */
-  readonly sync: SyncName | null;
-}
-
-export interface StoredCustomName extends CustomNamePlace {
+export interface StoredCustomName extends Placement {
   readonly id: number;
   readonly relation: RelationName;
   readonly newName: RelationName;
 }
 
-const flatRow = row({
-  id: integer,
-  schema: text,
-  name: text,
-  newSchema: text,
-  newTable: text,
-  database: nullable(textAs<DatabaseName>()),
-  sync: nullable(textAs<SyncName>()),
-});
+const flatRow = row({ id: integer, ...placedColumns, newSchema: text, newTable: text });
 
 const customNameRow = (source: Parameters<typeof flatRow>[0]): StoredCustomName => {
-  const { id, schema, name, newSchema, newTable, database, sync } = flatRow(source);
-  return {
-    id,
-    relation: { schema, name },
-    newName: { schema: newSchema, name: newTable },
-    database,
-    sync,
-  };
+  const { schema, name, newSchema, newTable, ...rest } = flatRow(source);
+  return { ...rest, relation: { schema, name }, newName: { schema: newSchema, name: newTable } };
 };
 
 const customNames = sql`
-  select c.id, r.schema_name as schema, r.name, c.schema_name as "newSchema", c.name as "newTable",
-         d.name as database, s.name as sync
-    from customname c
-    join relation r on r.id = c.relation
-    left join db d on d.id = c.db
-    left join sync s on s.id = c.sync
+  select ${placedSelect}, c.schema_name as "newSchema", c.name as "newTable" from ${placedFrom('customname')}
 `;
 
 /** By relation, the most general first. */
 export const listCustomNames = (db: Db): Promise<StoredCustomName[]> =>
-  db.many(
-    customNameRow,
-    sql`${customNames} order by r.schema_name, r.name, s.name nulls first, d.name nulls first`,
-  );
+  db.many(customNameRow, sql`${customNames} order by ${placedOrder}`);
 
 /** @throws ReplicationError `already_exists` where there is one for the same place */
 export const addCustomName = async (
   db: Db,
-  {
-    relation,
-    newName,
-    database,
-    sync,
-  }: CustomNamePlace & { readonly relation: RelationId; readonly newName: RelationName },
+  { id, relation }: Pick<Relation, 'id' | 'relation'>,
+  { newName, ...place }: Placement & { readonly newName: RelationName },
 ): Promise<void> => {
   const added = await db.many(
     row({ id: integer }),
     sql`
       insert into customname (relation, db, sync, schema_name, name)
-      select ${relation}::integer, d.id, s.id, ${newName.schema}::text, ${newName.name}::text
-        from (select) one
-        left join db d on d.name = ${database}::text
-        left join sync s on s.name = ${sync}::text
+      select ${id}::integer, d.id, s.id, ${newName.schema}::text, ${newName.name}::text from ${placeFrom(place)}
           on conflict do nothing
       returning id
     `,
   );
-  if (added.length > 0) return;
-  const [known] = await db.many(
-    customNameRow,
-    sql`
-      ${customNames}
-       where c.relation = ${relation}::integer and d.name is not distinct from ${database}::text
-         and s.name is not distinct from ${sync}::text
-    `,
-  );
-  throw new ReplicationError('already_exists', {
-    message: `${known === undefined ? 'The relation' : formatRelation(known.relation)} has another name there already${known === undefined ? '' : `: ${formatRelation(known.newName)}`}.`,
-    hint: '`tahr list customnames` shows its number; `tahr remove customname NUMBER` takes it away.',
-  });
+  if (added.length === 0) throw saidAlready(relation, 'customname');
 };
 
 /** @throws ReplicationError `not_found` */

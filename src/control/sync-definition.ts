@@ -8,6 +8,7 @@ import {
   type DatabaseId,
   type DatabaseName,
   type Member,
+  operations,
   type OneTimeCopy,
   type RelationId,
   roles,
@@ -17,7 +18,7 @@ import {
   type SyncName,
   type SyncRelation,
 } from '../model/topology.ts';
-import { sql } from '../pg/sql.ts';
+import { type Sql, sql } from '../pg/sql.ts';
 import type { Db } from './db.ts';
 import { notFound } from './name.ts';
 import { boolean, integer, integerAs, json, nullable, row, text, textAs } from './row.ts';
@@ -43,6 +44,13 @@ const relationSchema = z.object({
       relation: z.object({ schema: z.string(), name: z.string() }),
     }),
   ),
+  filters: z.array(
+    z.object({
+      database: z.int().transform((id) => id as DatabaseId),
+      where: z.string().nullable(),
+      operations: z.array(z.enum(operations)),
+    }),
+  ),
   keyIndex: z.string().nullable(),
   conflictStrategy: z.string().nullable(),
   makedelta: z.boolean().nullable(),
@@ -66,19 +74,27 @@ const definitionRow = row({
 });
 
 /**
- * Of several names that could apply, the one that was given for the database, and then the one for the sync. A name that was given for
- * no database in particular is that of those that are only written: the sources have the relation under its own.
+ * What was said of a relation for some databases or syncs, as `c`, for each database of the sync that it holds on. Of several the one for
+ * the database counts, and then the one for the sync. What was said for no database in particular holds where Tahr alone writes.
  */
+const saidOf = (table: Sql): Sql => sql`
+  (select distinct on (d.db) d.db as place, d.role, c.*
+     from dbgroup_member d
+     join ${table} c on c.relation = r.id
+                    and (c.db = d.db or (c.db is null and d.role <> 'source'))
+                    and (c.sync = s.id or c.sync is null)
+    where d.dbgroup = s.dbgroup
+    order by d.db, c.db is null, c.sync is null) c`;
+
 const customNames = sql`
   (select json_agg(json_build_object(
-            'database', n.db, 'relation', json_build_object('schema', n.schema_name, 'name', n.name)) order by n.db)
-     from (select distinct on (d.db) d.db, c.schema_name, c.name
-             from dbgroup_member d
-             join customname c on c.relation = r.id
-                              and (c.db = d.db or (c.db is null and d.role <> 'source'))
-                              and (c.sync = s.id or c.sync is null)
-            where d.dbgroup = s.dbgroup
-            order by d.db, c.db is null, c.sync is null) n)`;
+            'database', c.place, 'relation', json_build_object('schema', c.schema_name, 'name', c.name)) order by c.place)
+     from ${saidOf(sql`customname`)})`;
+
+const filters = sql`
+  (select json_agg(json_build_object('database', c.place, 'where', c.condition, 'operations', c.operations) order by c.place)
+     from ${saidOf(sql`filter`)}
+    where c.role <> 'source')`;
 
 const definitions = sql`
   select s.id, s.name, s.status, s.is_paused as "isPaused", rg.name as relgroup, dg.name as dbgroup,
@@ -100,6 +116,7 @@ const definitions = sql`
                      'id', r.id, 'kind', r.kind,
                      'relation', json_build_object('schema', r.schema_name, 'name', r.name),
                      'customNames', coalesce(${customNames}, '[]'),
+                     'filters', coalesce(${filters}, '[]'),
                      'keyIndex', r.key_index, 'conflictStrategy', r.conflict_strategy, 'makedelta', r.makedelta)
                    order by m.position)
               from relgroup_member m

@@ -167,6 +167,12 @@ export const errorCatalogue = {
       'By names that were given for single databases or syncs two tables would be one, or one table of a source would have two names.',
     action: 'Choose other names; `tahr list customnames` shows those that there are.',
   },
+  filter_invalid: {
+    retry: 'never',
+    meaning: 'A source does not understand the condition of a filter.',
+    action:
+      'Write a condition of SQL over the columns of the table, as after WHERE. Functions and operators that are not in pg_catalog need their schema.',
+  },
   encoding_differs: {
     retry: 'manual',
     meaning:

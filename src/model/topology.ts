@@ -51,6 +51,18 @@ export interface CustomName {
   readonly relation: RelationName;
 }
 
+export const operations = ['insert', 'update', 'delete'] as const;
+export type Operation = (typeof operations)[number];
+
+/** What goes to one of the databases that are only written. */
+export interface Filter {
+  readonly database: DatabaseId;
+  /** A condition over the columns of the source's row; null: all rows. */
+  readonly where: string | null;
+  /** What is done there: others leave the row as it is. */
+  readonly operations: readonly Operation[];
+}
+
 /** A table or sequence as a member of a sync. */
 export interface SyncRelation {
   readonly id: RelationId;
@@ -58,6 +70,8 @@ export interface SyncRelation {
   readonly relation: RelationName;
   /** The databases on which it is called otherwise. */
   readonly customNames: readonly CustomName[];
+  /** The databases to which not everything goes. */
+  readonly filters: readonly Filter[];
   /** The unique index that the operator chose as key; null: the primary key, else the best unique index. */
   readonly keyIndex: string | null;
   /** Overrides the strategy of the sync for this table. */

@@ -5,7 +5,6 @@
  * temporary tables: no position is moved, no row is locked, nothing is noted, nothing is flushed. So an application or a
  * daemon that works at the same time is not held up, and the plan is that of the moment at which it was made.
  */
-import { markDuplicates } from '../connectors/postgres/contest.ts';
 import { copyVersion } from '../connectors/postgres/base-version.ts';
 import { countStaged, type StagedCounts } from '../connectors/postgres/stage-view.ts';
 import { PostgresWriter } from '../connectors/postgres/writer.ts';
@@ -16,12 +15,13 @@ import {
   formatRelation,
   type Member,
   type RelationName,
+  relationsOn,
   sources as sourcesOf,
 } from '../model/topology.ts';
 import { abortion } from './apply/decide.ts';
 import { stageTable } from './apply/destination.ts';
 import { passOn } from './fault-point.ts';
-import { decidedPages, isContestable, marks, strategyOf } from './apply/settle-table.ts';
+import { decidedPages, isContestable, marks, marksOfRest, strategyOf } from './apply/settle-table.ts';
 import { ConflictList, type ConflictPreview } from './preview-conflicts.ts';
 import { type Delivery, isFirst, needsCopy, type TableDelivery } from './read/delivery.ts';
 import { finishSources } from './read/finish-sources.ts';
@@ -110,7 +110,7 @@ const copiesDue = async (
 
 const wholeCopy = ({ sync }: RoundContext, { database }: Member, from: DatabaseName): DatabasePreview => ({
   database: database.name,
-  tables: sync.relations
+  tables: relationsOn(sync, database.id)
     .filter(({ kind }) => kind === 'table')
     .map(({ relation }) => ({ kind: 'copy', table: relation, from })),
   startsAnew: false,
@@ -208,7 +208,7 @@ interface TableLook {
 
 const lookAtTable = async (one: TableLook): Promise<TablePreview> => {
   const { context, writer, table } = one;
-  const { plan, streams } = table;
+  const { plan } = table;
   const conflicts = new ConflictList({ context, session: writer.session, plan });
   if (isContestable(table)) {
     for await (const decisions of decidedPages(one)) {
@@ -216,7 +216,7 @@ const lookAtTable = async (one: TableLook): Promise<TablePreview> => {
       await writer.execute(...marks(one, decisions.lost));
     }
   }
-  await writer.execute(...(streams.length > 1 ? [markDuplicates(plan)] : []));
+  await writer.execute(...marksOfRest(table));
   const counts = await countStaged(writer.session, plan);
   const { text: strategy } = strategyOf(context, plan.id);
   return {

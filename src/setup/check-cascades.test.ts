@@ -16,6 +16,7 @@ const table = (name: string, makedelta: boolean | null = null): SyncRelation => 
   kind: 'table',
   relation: { schema: 'public', name },
   customNames: [],
+  filters: [],
   keyIndex: null,
   conflictStrategy: null,
   makedelta,

@@ -56,7 +56,7 @@ export const installSync = async (options: SetupOptions): Promise<Finding[]> => 
   throwAll(reached.failures);
   const { members } = reached;
   const sides = await readSides(options.definition, { ...options, members });
-  const findings = checkSync(options.definition, sides);
+  const findings = await checkSync(options.definition, sides);
   throwAll(findings.filter(({ severity }) => severity === 'error').map(({ error }) => error));
   const undo = new Undo();
   try {

@@ -42,6 +42,7 @@ const relation = (id: number, name: string, kind: SyncRelation['kind'] = 'table'
   kind,
   relation: { schema: 'public', name },
   customNames: [],
+  filters: [],
   keyIndex: null,
   conflictStrategy: null,
   makedelta: null,

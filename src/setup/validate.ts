@@ -1,9 +1,10 @@
 /**
  * Whether the databases of a sync fit each other and the sync: every finding at once, so that an operator who
- * corrects them all is done. Reading is in `side.ts`; the checks are pure.
+ * corrects them all is done. Reading is in `side.ts`; most checks are pure.
  */
 import type { SyncDefinition } from '../model/topology.ts';
 import { checkColumns } from './check-columns.ts';
+import { checkFilters } from './check-filters.ts';
 import { checkKeys } from './check-keys.ts';
 import { checkPositions } from './check-positions.ts';
 import { checkSequences } from './check-sequences.ts';
@@ -27,16 +28,18 @@ export const validateSync = async (
   await using reached = await reachMembers(definition, connect);
   const sides = await readSides(definition, { members: reached.members, schema, installation });
   const unreached = reached.failures.map((error) => ({ severity: 'error', error }) as const);
+  const findings = await checkSync(definition, sides);
   const positions = await checkPositions(definition, sides, schema);
-  return [...unreached, ...checkSync(definition, sides), ...positions].sort((a, b) => rank(a) - rank(b));
+  return [...unreached, ...findings, ...positions].sort((a, b) => rank(a) - rank(b));
 };
 
 const rank = ({ severity }: Finding): number => (severity === 'error' ? 0 : 1);
 
-export const checkSync = (definition: SyncDefinition, sides: readonly Side[]): Finding[] => [
+export const checkSync = async (definition: SyncDefinition, sides: readonly Side[]): Promise<Finding[]> => [
   ...checkServers(sides),
   ...sides.flatMap(checkTables),
   ...checkKeys(sides),
   ...checkSequences(definition, sides),
   ...checkColumns(sides),
+  ...(await checkFilters(sides)),
 ];

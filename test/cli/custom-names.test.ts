@@ -83,7 +83,7 @@ test.each([
   [['items', 'public.items'], 2, 'is what it is called anyway'],
   [['item', 'archive.things'], 1, 'There is no table or sequence named "item" here. Did you mean "items"?'],
   [['items', 'archive.*'], 2, 'is not one name'],
-  [['items', 'archive.things'], 1, 'has another name there already: archive.things'],
+  [['items', 'archive.things'], 1, 'There is a customname of public.items for the same place already'],
   [['items', 'archive.things', 'db=Z'], 1, 'Z'],
   [['items', 'archive.things', 'sync=none'], 1, 'none'],
 ] as const)('add customname %s is refused', async (words, code, text) => {

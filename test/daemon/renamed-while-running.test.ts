@@ -21,8 +21,7 @@ test('a name that a table gets on a target while the sync runs is taken up, and 
   const [relation] = shop.sync.relations;
   if (relation === undefined) throw new Error('the sync has no table');
   await shop.store.transaction((db) =>
-    addCustomName(db, {
-      relation: relation.id,
+    addCustomName(db, relation, {
       newName: { schema: 'public', name: 'thing' },
       database: 'B' as DatabaseName,
       sync: null,

@@ -1,7 +1,15 @@
 /** The databases of one sync without a daemon: rounds run when the test says so. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import type { DatabaseId, RelationId, RelationName, Role, SyncDefinition } from '../../src/model/topology.ts';
+import {
+  type DatabaseId,
+  type Filter,
+  operations,
+  type RelationId,
+  type RelationName,
+  type Role,
+  type SyncDefinition,
+} from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { passOn, type Reached } from '../../src/replication/fault-point.ts';
 import { Rendezvous } from '../../src/replication/read/rendezvous.ts';
@@ -20,6 +28,8 @@ interface GangOptions extends SiteOptions {
   readonly sequences?: readonly string[];
   /** What a relation is called on some of the databases: `{ items: { B: 'archive.things' } }`. */
   readonly customNames?: Readonly<Record<string, Readonly<Record<string, string | RelationName>>>>;
+  /** What goes to some of the databases: `{ items: { B: { where: 'id > 3' } } }`. */
+  readonly filters?: Readonly<Record<string, Readonly<Record<string, Partial<Filter>>>>>;
   readonly options?: Partial<SyncDefinition>;
   /** See `SyncRounds`. */
   readonly keepsCatalogs?: boolean;
@@ -70,6 +80,11 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     ...options.tables.map((name) => ({ kind: 'table' as const, relation: relationOf(name) })),
     ...(options.sequences ?? []).map((name) => ({ kind: 'sequence' as const, relation: relationOf(name) })),
   ];
+  const idOf = (name: string): DatabaseId => {
+    const database = site.databases.get(name);
+    if (database === undefined) throw new Error(`no database ${name}`);
+    return database.id;
+  };
   const definition = syncOf({
     members: membersOf(site.databases, options.roles),
     relations: relations.map(({ kind, relation }, index) => ({
@@ -77,8 +92,14 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       kind,
       relation,
       customNames: Object.entries(options.customNames?.[relation.name] ?? {}).map(([name, custom]) => ({
-        database: site.databases.get(name)?.id ?? (0 as DatabaseId),
+        database: idOf(name),
         relation: relationOf(custom),
+      })),
+      filters: Object.entries(options.filters?.[relation.name] ?? {}).map(([name, filter]) => ({
+        database: idOf(name),
+        where: null,
+        operations,
+        ...filter,
       })),
       keyIndex: options.keys?.[relation.name] ?? null,
       conflictStrategy: null,

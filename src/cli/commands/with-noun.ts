@@ -7,6 +7,7 @@ import { addSync } from './add-sync.ts';
 import { addCustomname, listCustomnames, removeCustomnames } from './customname.ts';
 import { listDbs, removeDb, updateDb } from './database.ts';
 import { addDbgroup, listDbgroups, removeDbgroup, updateDbgroup } from './dbgroup.ts';
+import { addFilterCommand, listFiltersCommand, removeFilters } from './filter.ts';
 import { listRelation, removeRelations, updateRelations } from './relation.ts';
 import { addRelgroup, listRelgroups, removeRelgroup, updateRelgroup } from './relgroup.ts';
 import { listSyncs, removeSyncs, updateSyncs } from './sync.ts';
@@ -21,6 +22,7 @@ export const add: Commands = [
   addAll,
   addRelgroup,
   addCustomname,
+  addFilterCommand,
   addSync,
 ];
 
@@ -31,6 +33,7 @@ export const list: Commands = [
   listRelation('sequence'),
   listRelgroups,
   listCustomnames,
+  listFiltersCommand,
   listSyncs,
 ];
 
@@ -50,5 +53,6 @@ export const remove: Commands = [
   removeRelations('sequence'),
   removeRelgroup,
   removeCustomnames,
+  removeFilters,
   removeSyncs,
 ];

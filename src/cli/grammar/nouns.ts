@@ -2,7 +2,17 @@
 import { didYouMean } from '../../model/nearest.ts';
 import { usageError } from './usage.ts';
 
-const nouns = ['db', 'dbgroup', 'relgroup', 'table', 'sequence', 'customname', 'sync', 'all'] as const;
+const nouns = [
+  'db',
+  'dbgroup',
+  'relgroup',
+  'table',
+  'sequence',
+  'customname',
+  'filter',
+  'sync',
+  'all',
+] as const;
 export type Noun = (typeof nouns)[number];
 
 /** In this order: `dbgroup` begins like `db`. */
@@ -14,6 +24,7 @@ const patterns: readonly (readonly [RegExp, Noun])[] = [
   [/^(tab|tbale)/, 'table'],
   [/^seq/, 'sequence'],
   [/^c\w*name/, 'customname'],
+  [/^(row_?)?filter/, 'filter'],
   [/^all$/, 'all'],
 ];
 

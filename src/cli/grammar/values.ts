@@ -16,6 +16,13 @@ export const text: Reader<string> = (value, key) => {
   return content;
 };
 
+/** As written: quotes are part of it. */
+export const expression: Reader<string> = (value, key) => {
+  if (value.trim() === '')
+    throw usageError(`The value for ${key} is empty.`, `Write ${key}=EXPRESSION, or leave ${key} out.`);
+  return value;
+};
+
 /** May be empty. */
 export const anyText: Reader<string> = (value) => unquote(value);
 
@@ -56,6 +63,16 @@ export const choice =
     const found = allowed.find((candidate) => candidate === word);
     if (found === undefined) throw invalid(value, key, allowed.join(' or '));
     return found;
+  };
+
+/** Some of them, in their order. */
+export const choices =
+  <T extends string>(allowed: readonly T[]): Reader<readonly T[]> =>
+  (value, key) => {
+    const words = splitList(unquote(value)).map((word) => unquote(word).toLowerCase());
+    if (words.length === 0 || words.some((word) => !(allowed as readonly string[]).includes(word)))
+      throw invalid(value, key, `a list of ${allowed.join(', ')}`);
+    return allowed.filter((word) => words.includes(word));
   };
 
 const copies: Readonly<Record<string, 0 | 1 | 2>> = {

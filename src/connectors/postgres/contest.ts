@@ -136,6 +136,19 @@ export const decodeContested = (row: Row): ContestedRow => ({
   ),
 });
 
+/** Keeps rows from being written whose operation the plan leaves out; null where it leaves none out. */
+export const markWithheld = (plan: StagePlan): Sql | null => {
+  const exists = sql`exists (select from ${relationOf(plan.table)} t where ${sameRow(plan)})`;
+  const withheld = [
+    ...(plan.operations.has('delete') ? [] : [sql`not s.present`]),
+    ...(plan.operations.has('update') ? [] : [sql`s.present and ${exists}`]),
+    ...(plan.operations.has('insert') ? [] : [sql`s.present and not ${exists}`]),
+  ];
+  if (withheld.length === 0) return null;
+  return sql`
+  update ${plan.stage} s set fate = ${fates.lost}::smallint where ${isApplied} and (${sql.join(withheld, ' or ')})`;
+};
+
 export const markLost = (plan: StagePlan, places: readonly StagePlace[]): Sql => sql`
   update ${plan.stage} set fate = ${fates.lost}::smallint where ctid = any (${places}::tid[])`;
 

@@ -29,7 +29,7 @@ import { prepareLocking } from './lock-settings.ts';
 import { decodePosition, type Position, selectPositions, type Snapshot } from './position.ts';
 import { readSequences, type SequenceValue } from './sequences.ts';
 import type { StagePlan } from './stage.ts';
-import { deltaColumn, isThere, keyMatches, relationOf, type Table, type TableKey } from './table.ts';
+import { deltaColumn, isThere, keyMatches, rowsOf, type Table, type TableKey } from './table.ts';
 
 export interface Opening {
   readonly snapshot: Snapshot;
@@ -203,11 +203,11 @@ export const selectRows = (request: RowRequest, form: RowForm): Sql => {
 
 const selectBareRows = ({ scope, source, plan, base }: RowRequest): Sql => {
   const columns = sql.join(plan.columns.map(({ read }) => read));
-  if (base !== null) return sql`select ${columns} from ${relationOf(source)} t`;
+  if (base !== null) return sql`select ${columns} from ${rowsOf(source, plan.where)} t`;
   return sql`
     select ${columns}
       from (${keysOf(scope, plan)}) d
-      join ${relationOf(source)} t on ${keyMatches(scope.key, sql`t`, sql`d`)}`;
+      join ${rowsOf(source, plan.where)} t on ${keyMatches(scope.key, sql`t`, sql`d`)}`;
 };
 
 const keysOf = (scope: EntryScope, plan: StagePlan): Sql =>
@@ -221,7 +221,7 @@ const selectChangedRows = ({ scope, source, plan }: RowRequest): Sql => {
   return sql`
     select ${version} ${sql.join(stagedKeys(key, plan).map(({ noted }) => noted))}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
       from (${keysOf(scope, plan)}) d
-      left join ${relationOf(source)} t on ${keyMatches(key, sql`t`, sql`d`)}`;
+      left join ${rowsOf(source, plan.where)} t on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
 
 /**
@@ -233,7 +233,7 @@ const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion
   const key = scope.key;
   const staged = stagedKeys(key, plan);
   if (!plan.hasVersions)
-    return sql`select ${sql.join(staged.map(({ current }) => current))}, true as present ${rowColumns(plan)} from ${relationOf(source)} t`;
+    return sql`select ${sql.join(staged.map(({ current }) => current))}, true as present ${rowColumns(plan)} from ${rowsOf(source, plan.where)} t`;
   const keys = staged.map(({ current, noted }) => sql`coalesce(${current}, ${noted})`);
   const isOfRow = outlasts(base, { seq: sql`d.seq`, at: sql`d.at` });
   const isNewer = sql`(d.seq is not null and (${isOfRow} or ${isThere(sql`t`)}))`;
@@ -244,7 +244,7 @@ const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion
   );
   return sql`
     select ${scope.holder}::integer, ${sql.join(columns)}, ${sql.join(keys)}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
-      from ${relationOf(source)} t
+      from ${rowsOf(source, plan.where)} t
       full join (${heldVersions(scope, 'all')}) d on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
 

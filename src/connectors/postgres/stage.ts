@@ -9,7 +9,13 @@
  * row; it is not sent.
  */
 import { ReplicationError } from '../../model/errors.ts';
-import { formatRelation, type RelationId } from '../../model/topology.ts';
+import {
+  type Filter,
+  formatRelation,
+  type Operation,
+  operations,
+  type RelationId,
+} from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { findDifference } from './composite.ts';
 import { type Column, deltaColumn, sentColumns, type Table, type TableKey, uniqueOver } from './table.ts';
@@ -35,6 +41,10 @@ export interface StagePlan {
   readonly columns: readonly StageColumn[];
   /** Rows carry their versions: somebody else may hold another one, or they are noted where they arrive. */
   readonly hasVersions: boolean;
+  /** Which rows go there, in the words of the operator, over the columns of the source; null: all. */
+  readonly where: string | null;
+  /** What is done with them. */
+  readonly operations: ReadonlySet<Operation>;
   /** Rows may go straight into an empty table: every column has the same wire form there, and nothing keeps rows out. */
   readonly fitsTableDirectly: boolean;
 }
@@ -61,8 +71,11 @@ export const planStage = (options: {
   /** The name of the database that is written, for messages. */
   readonly database: string;
   readonly hasVersions: boolean;
+  /** Null: everything goes there. */
+  readonly filter: Filter | null;
 }): StagePlan => {
-  const { id, sources, target, hasVersions } = options;
+  const { id, sources, target, hasVersions, filter } = options;
+  const allowed: ReadonlySet<Operation> = new Set(filter?.operations ?? operations);
   const targetColumns = new Map(target.columns.map((column) => [column.name, column]));
   const key = keyFor(options, requireKey(sources[0]));
   const keyNames = new Set(key.columns.map(({ name }) => name));
@@ -81,7 +94,10 @@ export const planStage = (options: {
       stageColumn({ index, source: column, target: counterpart, isKey: keyNames.has(column.name) }),
     ),
     hasVersions,
+    where: filter?.where ?? null,
+    operations: allowed,
     fitsTableDirectly:
+      allowed.has('insert') &&
       !target.firesInReplicaRole &&
       columns.every(
         ({ column, counterpart }) =>

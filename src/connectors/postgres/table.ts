@@ -120,3 +120,14 @@ export const relationOf = ({ kind, relation }: Table): Sql => {
   const name = sql.id(relation.schema, relation.name);
   return kind === 'partitioned' ? name : sql`only ${name}`;
 };
+
+/**
+ * Its rows in a FROM list: those for which a condition holds that an operator has written; null: all. It may name the table, and a
+ * comment in it ends with the line.
+ */
+export const rowsOf = (table: Table, where: string | null): Sql => {
+  if (where === null) return relationOf(table);
+  const name = sql.id(table.relation.name);
+  return sql`(select ${name}.ctid, ${name}.* from ${relationOf(table)} where (${sql.verbatim(where)}
+))`;
+};

@@ -1,6 +1,11 @@
 /** What comes between staging a table's rows and writing them: verdicts, conflict records, notes. */
 import { recordConflicts } from '../../connectors/postgres/conflict-record.ts';
-import { type ContestedRow, markDuplicates, markLost } from '../../connectors/postgres/contest.ts';
+import {
+  type ContestedRow,
+  markDuplicates,
+  markLost,
+  markWithheld,
+} from '../../connectors/postgres/contest.ts';
 import {
   noteApplied,
   noteKept,
@@ -38,7 +43,6 @@ export interface Settled {
 /** Decides which staged rows are applied, and notes them. */
 export const settleTable = async (settling: Settling): Promise<Settled> => {
   const { table, writer } = settling;
-  const isSentByMany = table.streams.length > 1;
   const truncations = truncationsOf(table);
   // Drawn before anything else is noted: what stays or comes beside a truncation is the later version of its row.
   const seqs = await writer.drawSeqs(truncations.length);
@@ -53,7 +57,7 @@ export const settleTable = async (settling: Settling): Promise<Settled> => {
     }
   }
   await writer.execute(
-    ...(isSentByMany ? [markDuplicates(table.plan)] : []),
+    ...marksOfRest(table),
     ...truncations.flatMap((truncation, index) => noteOfTruncation(settling, truncation, seqs[index])),
     ...notesOfRest(settling),
   );
@@ -66,7 +70,13 @@ export const isContestable = ({ local, streams }: TableDelivery): boolean =>
 
 /** Nothing is to be decided or noted: what is staged is applied. */
 export const needsNoDecision = (table: TableDelivery): boolean =>
-  !isContestable(table) && table.noting === null;
+  !isContestable(table) && table.noting === null && marksOfRest(table).length === 0;
+
+/** What keeps staged rows from being applied when the contested ones are decided. */
+export const marksOfRest = ({ plan, streams }: TableDelivery): Sql[] => {
+  const withheld = markWithheld(plan);
+  return [...(streams.length > 1 ? [markDuplicates(plan)] : []), ...(withheld === null ? [] : [withheld])];
+};
 
 /** The contested rows of a table with what is decided of them, a page at a time. */
 export async function* decidedPages(settling: Omit<Settling, 'since'>): AsyncGenerator<Decisions> {

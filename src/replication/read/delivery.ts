@@ -16,6 +16,7 @@ import { ReplicationError } from '../../model/errors.ts';
 import {
   type Database,
   type DatabaseId,
+  type Filter,
   type Member,
   type RelationId,
   sources as sourcesOf,
@@ -294,6 +295,7 @@ const planTable = (input: {
     database: member.database.name,
     // A source that is away counts too: what was brought from it is told apart by its version.
     hasVersions: sourcesOf(sync).length > 1 || noting !== null,
+    filter: filterOf(sync, id, member),
   });
   if (noting !== null) assertNotable(plan, target, member.database);
   return [
@@ -307,6 +309,10 @@ const planTable = (input: {
     },
   ];
 };
+
+const filterOf = ({ relations }: SyncDefinition, id: RelationId, { database }: Member): Filter | null =>
+  relations.find((relation) => relation.id === id)?.filters.find((one) => one.database === database.id) ??
+  null;
 
 const changedIn = (read: readonly SourceChanges[]): Set<RelationId> =>
   new Set(read.flatMap(({ changes }) => [...changes.keys()]));

@@ -125,6 +125,7 @@ class Player {
       kind: 'table',
       relation: { schema: 'public', name: table },
       customNames: [],
+      filters: [],
       keyIndex: null,
       conflictStrategy,
       makedelta: null,

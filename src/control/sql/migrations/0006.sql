@@ -1,6 +1,8 @@
 -- breaking
--- What a relation is called on other databases: on one of them, in one sync, or wherever it is only written. A daemon that knows nothing
--- of it would write to the wrong tables.
+-- What is said of a relation for one database, in one sync, or wherever it is only written. A daemon that knows nothing of it would
+-- write to the wrong tables, or rows that are not to be there.
+
+-- What the relation is called there.
 create table customname (
   id          integer primary key generated always as identity,
   relation    integer not null constraint customname_relation references relation (id) on delete cascade,
@@ -14,4 +16,20 @@ create unique index customname_place on customname
   (relation, coalesce(db, 0), coalesce(sync, '00000000-0000-0000-0000-000000000000'));
 
 create trigger announce after insert or update or delete on customname
+  for each statement execute function announce('changed');
+
+-- Which rows go there, and what is done with them.
+create table filter (
+  id         integer primary key generated always as identity,
+  relation   integer not null constraint filter_relation references relation (id) on delete cascade,
+  db         integer constraint filter_db references db (id) on delete cascade,
+  sync       uuid    constraint filter_sync references sync (id) on delete cascade,
+  condition  text,
+  operations text[]  not null check (operations <@ '{insert,update,delete}' and operations <> '{}')
+);
+
+create unique index filter_place on filter
+  (relation, coalesce(db, 0), coalesce(sync, '00000000-0000-0000-0000-000000000000'));
+
+create trigger announce after insert or update or delete on filter
   for each statement execute function announce('changed');
