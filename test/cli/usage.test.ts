@@ -39,7 +39,10 @@ test('no words at all are a mistake', async () => {
 
 test.each([
   [['remvoe', 'db', 'A'], 'Unknown command "remvoe". Did you mean "remove"?'],
-  [['add'], '`tahr add` needs to be told what: db, dbgroup, table, sequence, all, relgroup, sync.'],
+  [
+    ['add'],
+    '`tahr add` needs to be told what: db, dbgroup, table, sequence, all, relgroup, customname, filter, sync.',
+  ],
   [['add', 'tabel_x', 'a', '--jsno'], "Unknown option '--jsno' (Did you mean --json?)"],
   [['add', 'db', 'A', '--notimer'], '`tahr add db` has no option --notimer.'],
   [['list', 'frogs'], '`tahr list` does not know "frogs".'],
