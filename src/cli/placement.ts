@@ -38,11 +38,11 @@ export const placeLabels = ({ database, sync }: Placement): string[] => [
 /** The number under which such a thing is listed. @throws ReplicationError `usage` */
 const readNumber = (word: string, noun: string): number => {
   if (/^[1-9][0-9]{0,8}$/.test(word)) return Number(word);
-  throw usageError(`"${word}" is not the number of a ${noun}.`, `\`tahr list ${noun}s\` shows them.`);
+  throw usageError(`"${word}" is not the number of a ${noun}.`, `\`tahr list ${noun}\` shows them.`);
 };
 
 /** @throws ReplicationError `usage` */
 export const readNumbers = (words: readonly string[], noun: string): number[] => {
   if (words.length > 0) return words.map((word) => readNumber(word, noun));
-  throw usageError(`No ${noun} is named.`, `\`tahr list ${noun}s\` shows their numbers.`);
+  throw usageError(`No ${noun} is named.`, `\`tahr list ${noun}\` shows their numbers.`);
 };

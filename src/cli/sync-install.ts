@@ -96,12 +96,12 @@ const renamed = (definition: SyncDefinition, old: SyncDefinition): RelationPlace
 /** What goes to databases in another way than before. */
 const refiltered = (definition: SyncDefinition, old: SyncDefinition): RelationPlace[] =>
   old.members.flatMap(({ database }) => {
-    const filterOf = ({ filters }: SyncRelation): string =>
-      JSON.stringify(filters.find((filter) => filter.database === database.id) ?? null);
-    const before = new Map(old.relations.map((relation) => [relation.id, filterOf(relation)]));
+    const wayOf = ({ filters, customCols }: SyncRelation): string =>
+      JSON.stringify([...filters, ...customCols].filter((one) => one.database === database.id));
+    const before = new Map(old.relations.map((relation) => [relation.id, wayOf(relation)]));
     return relationsOn(definition, database.id).flatMap((relation) => {
       const former = before.get(relation.id);
-      const isSame = former === undefined || former === filterOf(relation);
+      const isSame = former === undefined || former === wayOf(relation);
       return isSame ? [] : [{ database, relation: relation.relation }];
     });
   });

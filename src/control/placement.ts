@@ -37,9 +37,9 @@ export const placeFrom = ({ database, sync }: Placement): Sql => sql`
   left join db d on d.name = ${database}::text
   left join sync s on s.name = ${sync}::text`;
 
-/** @param noun as in `tahr list`, without its plural */
+/** @param noun as in `tahr remove` */
 export const saidAlready = (relation: RelationName, noun: string): ReplicationError =>
   new ReplicationError('already_exists', {
     message: `There is a ${noun} of ${formatRelation(relation)} for the same place already.`,
-    hint: `\`tahr list ${noun}s\` shows its number; \`tahr remove ${noun} NUMBER\` takes it away.`,
+    hint: `\`tahr list ${noun}\` shows its number; \`tahr remove ${noun} NUMBER\` takes it away.`,
   });

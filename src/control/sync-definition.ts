@@ -44,6 +44,7 @@ const relationSchema = z.object({
       relation: z.object({ schema: z.string(), name: z.string() }),
     }),
   ),
+  customCols: z.array(z.object({ database: z.int().transform((id) => id as DatabaseId), list: z.string() })),
   filters: z.array(
     z.object({
       database: z.int().transform((id) => id as DatabaseId),
@@ -91,6 +92,11 @@ const customNames = sql`
             'database', c.place, 'relation', json_build_object('schema', c.schema_name, 'name', c.name)) order by c.place)
      from ${saidOf(sql`customname`)})`;
 
+const customCols = sql`
+  (select json_agg(json_build_object('database', c.place, 'list', c.list) order by c.place)
+     from ${saidOf(sql`customcols`)}
+    where c.role <> 'source')`;
+
 const filters = sql`
   (select json_agg(json_build_object('database', c.place, 'where', c.condition, 'operations', c.operations) order by c.place)
      from ${saidOf(sql`filter`)}
@@ -116,6 +122,7 @@ const definitions = sql`
                      'id', r.id, 'kind', r.kind,
                      'relation', json_build_object('schema', r.schema_name, 'name', r.name),
                      'customNames', coalesce(${customNames}, '[]'),
+                     'customCols', coalesce(${customCols}, '[]'),
                      'filters', coalesce(${filters}, '[]'),
                      'keyIndex', r.key_index, 'conflictStrategy', r.conflict_strategy, 'makedelta', r.makedelta)
                    order by m.position)

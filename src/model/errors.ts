@@ -173,6 +173,12 @@ export const errorCatalogue = {
     action:
       'Write a condition of SQL over the columns of the table, as after WHERE. Functions and operators that are not in pg_catalog need their schema.',
   },
+  customcols_invalid: {
+    retry: 'manual',
+    meaning: 'A source does not understand the columns that were chosen for a target, or they lack its key.',
+    action:
+      'Write a list of SQL over the columns of the table, as after SELECT, with the columns of the key as they are and a name (AS) for each expression. Functions and operators that are not in pg_catalog need their schema.',
+  },
   encoding_differs: {
     retry: 'manual',
     meaning:

@@ -63,6 +63,13 @@ export interface Filter {
   readonly operations: readonly Operation[];
 }
 
+/** In which columns the rows of a table go to one of the databases that are only written. */
+export interface CustomCols {
+  readonly database: DatabaseId;
+  /** A list of SQL as after SELECT, over the columns of the source's row. */
+  readonly list: string;
+}
+
 /** A table or sequence as a member of a sync. */
 export interface SyncRelation {
   readonly id: RelationId;
@@ -70,6 +77,8 @@ export interface SyncRelation {
   readonly relation: RelationName;
   /** The databases on which it is called otherwise. */
   readonly customNames: readonly CustomName[];
+  /** The databases to which its rows go in other columns than the source has. */
+  readonly customCols: readonly CustomCols[];
   /** The databases to which not everything goes. */
   readonly filters: readonly Filter[];
   /** The unique index that the operator chose as key; null: the primary key, else the best unique index. */

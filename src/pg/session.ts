@@ -42,6 +42,18 @@ interface Driver {
   readonly connection: EventEmitter & { readonly stream: { destroy(): void } };
 }
 
+/** A column of a query's result (PostgreSQL manual, "Message Formats", RowDescription). */
+export interface ResultColumn {
+  readonly name: string;
+  readonly typeOid: string;
+  /** What the type carries beside its name, such as a length; -1: nothing. */
+  readonly modifier: number;
+  /** The table that it is a column of, as it is; `0`: it is computed. */
+  readonly tableOid: string;
+  /** Its place in that table. */
+  readonly place: number;
+}
+
 /** How long the server has to take note of the end. */
 const closeWithinMs = 2_000;
 
@@ -156,6 +168,18 @@ export class Session implements AsyncDisposable {
     const request = all<T>(requests);
     const results = await this.#send(request.statements);
     return request.read(results.map(({ rows, rowCount }) => ({ rows, count: rowCount ?? 0 })));
+  }
+
+  /** The columns of a query, which is to be one without rows. */
+  async describe(query: Sql): Promise<ResultColumn[]> {
+    const [result] = await this.#send([query]);
+    return (result?.fields ?? []).map(({ name, dataTypeID, dataTypeModifier, tableID, columnID }) => ({
+      name,
+      typeOid: String(dataTypeID),
+      modifier: dataTypeModifier,
+      tableOid: String(tableID),
+      place: columnID,
+    }));
   }
 
   /** Several statements in one message, values inlined; the rows of each. The first failure ends the message. */

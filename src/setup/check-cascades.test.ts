@@ -16,6 +16,7 @@ const table = (name: string, makedelta: boolean | null = null): SyncRelation => 
   kind: 'table',
   relation: { schema: 'public', name },
   customNames: [],
+  customCols: [],
   filters: [],
   keyIndex: null,
   conflictStrategy: null,

@@ -20,8 +20,9 @@ interface Way {
 
 const checkPair = (source: Side, side: Side): Finding[] =>
   side.tables.flatMap(({ relation, table }, index) => {
-    const sent = source.tables[index]?.table;
-    if (!sent || table === null) return [];
+    const sender = source.tables[index];
+    const sent = sender?.projections.get(side.database.id) ?? sender?.table;
+    if (!sent || table === null || sender?.projectionProblem) return [];
     const way = { from: source.database.name, to: side.database.name, relation: relation.relation };
     return [...checkSent(way, sent, table), ...checkExtra(way, sent, table)];
   });

@@ -27,6 +27,7 @@ const relation = (id: number, name: string, ...customNames: CustomName[]): SyncR
   kind: 'table',
   relation: { schema: 'public', name },
   customNames,
+  customCols: [],
   filters: [],
   keyIndex: null,
   conflictStrategy: null,

@@ -14,6 +14,8 @@ const checkTable = (side: Side, sideTable: SideTable): Finding[] => {
   if (table === null)
     return [errorFinding('relation_unsupported', { ...at, what: `is a ${found}, not a table` })];
   const findings = checkPrivileges(side, sideTable);
+  if (sideTable.projectionProblem !== null)
+    findings.push({ severity: 'error', error: sideTable.projectionProblem });
   if (table.key === null && side.role !== 'fullcopy')
     findings.push(
       errorFinding('relation_without_key', { ...at, what: `has no usable key: ${table.keyProblem}` }),

@@ -42,6 +42,7 @@ const relation = (id: number, name: string, kind: SyncRelation['kind'] = 'table'
   kind,
   relation: { schema: 'public', name },
   customNames: [],
+  customCols: [],
   filters: [],
   keyIndex: null,
   conflictStrategy: null,

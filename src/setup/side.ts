@@ -3,6 +3,7 @@ import { readRelations, type RelationFacts } from '../connectors/postgres/catalo
 import { checkOwner } from '../connectors/postgres/identity.ts';
 import { readTables } from '../connectors/postgres/introspect.ts';
 import { readSequenceFacts, type SequenceFacts } from '../connectors/postgres/sequence-facts.ts';
+import { type Projections, readProjections } from '../connectors/postgres/projection.ts';
 import type { Table } from '../connectors/postgres/table.ts';
 import {
   readTablePrivileges,
@@ -12,7 +13,7 @@ import {
 } from '../connectors/postgres/traits.ts';
 import { isReplicationError, type ReplicationError } from '../model/errors.ts';
 import { formatRelation, relationsOn, type SyncDefinition, type SyncRelation } from '../model/topology.ts';
-import type { OpenMember } from './members.ts';
+import { isSource, type OpenMember } from './members.ts';
 
 export interface SideTable {
   readonly relation: SyncRelation;
@@ -21,6 +22,10 @@ export interface SideTable {
   /** What carries the name instead; null where nothing does. */
   readonly found: RelationFacts['kind'] | null;
   readonly privileges: ReadonlySet<TablePrivilege>;
+  /** Of a source: as the table goes to databases that get other columns. */
+  readonly projections: Projections;
+  /** Why it cannot go to one of them in those columns; null: nothing is known. */
+  readonly projectionProblem: ReplicationError | null;
 }
 
 export interface SideSequence {
@@ -75,17 +80,45 @@ const readSide = async (definition: SyncDefinition, reading: Reading): Promise<S
     schema,
     sequences.map(({ relation }) => relation),
   );
+  const sideTables: SideTable[] = [];
+  for (const [index, relation] of relations.entries()) {
+    const table = tables[index] ?? null;
+    sideTables.push({
+      relation,
+      table,
+      found: kinds.get(formatRelation(relation.relation)) ?? null,
+      privileges: privileges.get(table?.oid ?? '') ?? new Set(),
+      ...(await readWays(reading, relation, table)),
+    });
+  }
   return {
     ...member,
     traits: await readTraits(session, schema),
     foreign: await readForeign(reading),
-    tables: relations.map((relation, index) => {
-      const table = tables[index] ?? null;
-      const found = kinds.get(formatRelation(relation.relation)) ?? null;
-      return { relation, table, found, privileges: privileges.get(table?.oid ?? '') ?? new Set() };
-    }),
+    tables: sideTables,
     sequences: sequences.map((relation, index) => ({ relation, facts: facts[index] ?? null })),
   };
+};
+
+const readWays = async (
+  { member, oldestVersion }: Reading,
+  { customCols }: SyncRelation,
+  table: Table | null,
+): Promise<Pick<SideTable, 'projections' | 'projectionProblem'>> => {
+  const isNone = table === null || !isSource(member);
+  try {
+    const projections = isNone
+      ? new Map()
+      : await readProjections(member.session, table, {
+          customCols,
+          oldestVersion,
+          database: member.database.name,
+        });
+    return { projections, projectionProblem: null };
+  } catch (error) {
+    if (!isReplicationError(error, 'customcols_invalid')) throw error;
+    return { projections: new Map(), projectionProblem: error };
+  }
 };
 
 const readForeign = async ({ member, schema, installation }: Reading): Promise<ReplicationError | null> => {

@@ -41,7 +41,7 @@ test.each([
   [['remvoe', 'db', 'A'], 'Unknown command "remvoe". Did you mean "remove"?'],
   [
     ['add'],
-    '`tahr add` needs to be told what: db, dbgroup, table, sequence, all, relgroup, customname, filter, sync.',
+    '`tahr add` needs to be told what: db, dbgroup, table, sequence, all, relgroup, customname, customcols, filter, sync.',
   ],
   [['add', 'tabel_x', 'a', '--jsno'], "Unknown option '--jsno' (Did you mean --json?)"],
   [['add', 'db', 'A', '--notimer'], '`tahr add db` has no option --notimer.'],

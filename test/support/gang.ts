@@ -28,6 +28,8 @@ interface GangOptions extends SiteOptions {
   readonly sequences?: readonly string[];
   /** What a relation is called on some of the databases: `{ items: { B: 'archive.things' } }`. */
   readonly customNames?: Readonly<Record<string, Readonly<Record<string, string | RelationName>>>>;
+  /** In which columns rows go to some of the databases: `{ items: { B: 'id, upper(note) as note' } }`. */
+  readonly customCols?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** What goes to some of the databases: `{ items: { B: { where: 'id > 3' } } }`. */
   readonly filters?: Readonly<Record<string, Readonly<Record<string, Partial<Filter>>>>>;
   readonly options?: Partial<SyncDefinition>;
@@ -94,6 +96,10 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       customNames: Object.entries(options.customNames?.[relation.name] ?? {}).map(([name, custom]) => ({
         database: idOf(name),
         relation: relationOf(custom),
+      })),
+      customCols: Object.entries(options.customCols?.[relation.name] ?? {}).map(([name, list]) => ({
+        database: idOf(name),
+        list,
       })),
       filters: Object.entries(options.filters?.[relation.name] ?? {}).map(([name, filter]) => ({
         database: idOf(name),

@@ -55,6 +55,7 @@ export const createNetwork = async (options: NetworkOptions): Promise<Network> =
     kind: 'table' as const,
     relation: relationOf(name),
     customNames: [],
+    customCols: [],
     filters: [],
     keyIndex: null,
     conflictStrategy: null,

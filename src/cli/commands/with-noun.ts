@@ -4,6 +4,7 @@ import { addAll } from './add-all.ts';
 import { addDb } from './add-database.ts';
 import { addRelation } from './add-relation.ts';
 import { addSync } from './add-sync.ts';
+import { addCustomcols, listCustomcols, removeCustomcols } from './customcols.ts';
 import { addCustomname, listCustomnames, removeCustomnames } from './customname.ts';
 import { listDbs, removeDb, updateDb } from './database.ts';
 import { addDbgroup, listDbgroups, removeDbgroup, updateDbgroup } from './dbgroup.ts';
@@ -22,6 +23,7 @@ export const add: Commands = [
   addAll,
   addRelgroup,
   addCustomname,
+  addCustomcols,
   addFilterCommand,
   addSync,
 ];
@@ -33,6 +35,7 @@ export const list: Commands = [
   listRelation('sequence'),
   listRelgroups,
   listCustomnames,
+  listCustomcols,
   listFiltersCommand,
   listSyncs,
 ];
@@ -53,6 +56,7 @@ export const remove: Commands = [
   removeRelations('sequence'),
   removeRelgroup,
   removeCustomnames,
+  removeCustomcols,
   removeFilters,
   removeSyncs,
 ];

@@ -9,6 +9,7 @@ const nouns = [
   'table',
   'sequence',
   'customname',
+  'customcols',
   'filter',
   'sync',
   'all',
@@ -24,6 +25,7 @@ const patterns: readonly (readonly [RegExp, Noun])[] = [
   [/^(tab|tbale)/, 'table'],
   [/^seq/, 'sequence'],
   [/^c\w*name/, 'customname'],
+  [/^c\w*col/, 'customcols'],
   [/^(row_?)?filter/, 'filter'],
   [/^all$/, 'all'],
 ];

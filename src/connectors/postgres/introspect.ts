@@ -50,10 +50,7 @@ export const readTables = async (
   const deferrable = await readDeferrable(session, oids);
   const firing = await readFiring(session, oids, options.schema);
   const types = await readTypes(session, typesOf(columns));
-  const versions = {
-    own: session.serverVersion,
-    oldest: Math.min(options.oldestVersion, session.serverVersion),
-  };
+  const versions = versionsOf(session, options);
   const byName = new Map(relations.map((facts) => [nameKey(facts.relation), facts]));
   return wanted.map(({ relation, keyIndex }) => {
     const facts = byName.get(nameKey(relation));
@@ -70,6 +67,11 @@ export const readTables = async (
     });
   });
 };
+
+export const versionsOf = (
+  { serverVersion }: Session,
+  { oldestVersion }: Pick<IntrospectionOptions, 'oldestVersion'>,
+): ServerVersions => ({ own: serverVersion, oldest: Math.min(oldestVersion, serverVersion) });
 
 /** Neither part of a name can hold a zero byte. */
 const nameKey = ({ schema, name }: RelationName): string => `${schema}\0${name}`;
@@ -97,6 +99,7 @@ const assembleTable = (parts: Parts): Table => {
     oid: facts.oid,
     kind: kindOf(facts),
     columns: columns.map((column) => columnOf(column, types, versions)),
+    list: null,
     key: index === null ? null : tableKeyOf(index, types),
     keyProblem: problem,
     deferrable: deferrable.map((constraint) => deferrableOf(constraint, types)),
@@ -117,7 +120,7 @@ const kindOf = (facts: RelationFacts): Table['kind'] => {
   return facts.hasInheritance ? 'tree' : 'plain';
 };
 
-const columnOf = (column: ColumnFacts, types: TypeCatalogue, versions: ServerVersions): Column => ({
+export const columnOf = (column: ColumnFacts, types: TypeCatalogue, versions: ServerVersions): Column => ({
   name: column.name,
   type: column.type,
   baseType: baseTypeOf(column.typeOid, types).name,

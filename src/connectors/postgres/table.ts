@@ -52,6 +52,8 @@ export interface Table {
   /** `tree`: has inheritance parents or children and is not partitioned. `partition`: is itself a partition. */
   readonly kind: 'plain' | 'partitioned' | 'tree' | 'partition';
   readonly columns: readonly Column[];
+  /** What an operator has written after SELECT, to be read in the place of the columns that are stored; null: those are meant. */
+  readonly list: string | null;
   readonly key: TableKey | null;
   /** Why there is no key, for people; null where there is one. */
   readonly keyProblem: string | null;
@@ -122,12 +124,13 @@ export const relationOf = ({ kind, relation }: Table): Sql => {
 };
 
 /**
- * Its rows in a FROM list: those for which a condition holds that an operator has written; null: all. It may name the table, and a
- * comment in it ends with the line.
+ * Its rows in a FROM list, in the columns that were chosen: those for which a condition holds that an operator has written; null: all. What an
+ * operator has written may name the table, and a comment in it ends with the line.
  */
 export const rowsOf = (table: Table, where: string | null): Sql => {
-  if (where === null) return relationOf(table);
+  if (where === null && table.list === null) return relationOf(table);
   const name = sql.id(table.relation.name);
-  return sql`(select ${name}.ctid, ${name}.* from ${relationOf(table)} where (${sql.verbatim(where)}
-))`;
+  const columns = table.list === null ? sql`${name}.*` : sql.verbatim(`${table.list}\n`);
+  const condition = where === null ? sql.empty : sql`where (${sql.verbatim(`${where}\n`)})`;
+  return sql`(select ${columns}, ${name}.ctid from ${relationOf(table)} ${condition})`;
 };

@@ -11,6 +11,7 @@ import { readCaptured } from '../../connectors/postgres/captured.ts';
 import { type Fingerprint, readFingerprints } from '../../connectors/postgres/fingerprint.ts';
 import { isInstalled } from '../../connectors/postgres/identity.ts';
 import { readTables } from '../../connectors/postgres/introspect.ts';
+import { type Projections, readProjections } from '../../connectors/postgres/projection.ts';
 import type { Table } from '../../connectors/postgres/table.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import { formatRelation, type RelationId, type SyncRelation } from '../../model/topology.ts';
@@ -21,6 +22,8 @@ export interface CatalogTable {
   readonly table: Table;
   /** The shape of its deltas; null where nothing captures it. */
   readonly shape: number | null;
+  /** As it goes to databases that get other columns. */
+  readonly projections: Projections;
 }
 
 export interface Catalog {
@@ -33,7 +36,7 @@ export interface Catalog {
   readonly disturbed: readonly RelationId[];
 }
 
-/** @throws ReplicationError `position_lost`, `relation_missing`, `relation_without_key`, `schema_differs` */
+/** @throws ReplicationError `position_lost`, `relation_missing`, `relation_without_key`, `schema_differs`, `customcols_invalid` */
 export const readCatalog = async (
   session: Session,
   options: {
@@ -47,8 +50,7 @@ export const readCatalog = async (
   const wanted = options.relations.filter(({ kind }) => kind === 'table');
   const found = await readTables(session, wanted, options);
   const captured = await readCaptured(session, options.schema);
-  const tables = wanted.map((relation, index): CatalogTable => {
-    const table = found[index] ?? null;
+  const judge = (relation: SyncRelation, table: Table | null): Omit<CatalogTable, 'projections'> => {
     if (table === null) throw missing(session, relation);
     if (table.key === null) throw withoutKey(session, table);
     const capture = captured.get(relation.id);
@@ -57,12 +59,23 @@ export const readCatalog = async (
     if (capture === undefined || !isDeepStrictEqual(capture.keyColumns, keyColumns))
       throw notCaptured(session, table);
     return { id: relation.id, table, shape: capture.shape };
-  });
+  };
+  const tables: CatalogTable[] = [];
+  for (const [index, relation] of wanted.entries()) {
+    const judged = judge(relation, found[index] ?? null);
+    const customCols = options.isSource ? relation.customCols : [];
+    const projections = await readProjections(session, judged.table, {
+      customCols,
+      oldestVersion: options.oldestVersion,
+      database: session.label,
+    });
+    tables.push({ ...judged, projections });
+  }
   const oids = tables.map(({ table }) => table.oid);
   const { schema, isSource } = options;
   return {
     tables: new Map(tables.map((table) => [table.id, table])),
-    captured: tables.filter((table): table is SourceTable => table.shape !== null),
+    captured: tables.filter((table): table is CatalogTable & SourceTable => table.shape !== null),
     fingerprints: isSource ? await readFingerprints(session, schema, oids) : new Map(),
     disturbed: isSource ? await findDisturbed(session, { schema, tables }) : [],
   };

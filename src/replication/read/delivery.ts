@@ -285,7 +285,7 @@ const planTable = (input: {
   if (target === undefined) return [];
   if (!read.some((sender) => sender === copied || sender.changes.get(id)?.isNew === true)) return [];
   const senders = read.filter((sender) => sender === copied || sender.changes.has(id));
-  const [first, ...rest] = senders.map((sender) => tableOf(sender.source, id).table);
+  const [first, ...rest] = senders.map((sender) => tableFor(member, sender.source, id));
   if (first === undefined) return [];
   const noting = notingOf({ sync, member, target });
   const plan = planStage({
@@ -334,7 +334,7 @@ const planStream = (
   sender: SourceChanges,
   copied: SourceChanges | null,
 ): RowStream => {
-  const { table } = tableOf(sender.source, id);
+  const table = tableFor(options.member, sender.source, id);
   const truncation = sender.changes.get(id)?.truncation ?? null;
   return {
     source: sender.source,
@@ -373,6 +373,12 @@ const scopeOf = (
     hasRelays: changes.get(id)?.hasRelays ?? false,
     segments: changes.get(id)?.segments ?? segmentNumbers,
   };
+};
+
+/** In the columns in which it goes there. */
+const tableFor = ({ database }: Member, source: OpenSource, id: RelationId): Table => {
+  const { table, projections } = tableOf(source, id);
+  return projections.get(database.id) ?? table;
 };
 
 const tableOf = (source: OpenSource, id: RelationId): CatalogTable & { readonly shape: number } => {

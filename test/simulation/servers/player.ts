@@ -125,6 +125,7 @@ class Player {
       kind: 'table',
       relation: { schema: 'public', name: table },
       customNames: [],
+      customCols: [],
       filters: [],
       keyIndex: null,
       conflictStrategy,

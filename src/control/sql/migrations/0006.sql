@@ -18,6 +18,21 @@ create unique index customname_place on customname
 create trigger announce after insert or update or delete on customname
   for each statement execute function announce('changed');
 
+-- In which columns its rows go there: what would come after SELECT.
+create table customcols (
+  id       integer primary key generated always as identity,
+  relation integer not null constraint customcols_relation references relation (id) on delete cascade,
+  db       integer constraint customcols_db references db (id) on delete cascade,
+  sync     uuid    constraint customcols_sync references sync (id) on delete cascade,
+  list     text    not null
+);
+
+create unique index customcols_place on customcols
+  (relation, coalesce(db, 0), coalesce(sync, '00000000-0000-0000-0000-000000000000'));
+
+create trigger announce after insert or update or delete on customcols
+  for each statement execute function announce('changed');
+
 -- Which rows go there, and what is done with them.
 create table filter (
   id         integer primary key generated always as identity,
