@@ -1,7 +1,40 @@
 /** The settings of a sync, as `add sync` and `update sync` take them. */
+import type { Say } from './change.ts';
 import { connectionStatuses, sequenceModes } from '../model/topology.ts';
-import { key } from './grammar/settings.ts';
-import { boolean, choice, intervalMs, list, namedRoles, oneTimeCopy, text } from './grammar/values.ts';
+import { key, type Keys, type Settings } from './grammar/settings.ts';
+import {
+  anyText,
+  boolean,
+  choice,
+  intervalMs,
+  list,
+  namedRoles,
+  oneTimeCopy,
+  text,
+} from './grammar/values.ts';
+
+/** Settings of Bucardo for which there is nothing to set here, and why. Scripts may go on giving them. */
+const withoutEffect = {
+  stayalive: 'a daemon keeps all of its syncs at work',
+  kidsalive: 'sessions stay open for as long as they are used',
+  lifetime: 'there is no process for each sync that would have to be renewed',
+  maxkicks: 'there is no process for each sync that would have to be renewed',
+  isolation_level: 'rounds read in one snapshot, and lock what they decide about',
+  track_rates: 'what rounds bring is always counted: `tahr status SYNC`',
+} as const;
+
+const ignoredKeys = Object.fromEntries(
+  Object.entries(withoutEffect).map(([name, reason]) => [
+    name,
+    key(anyText, `without effect: ${reason}`, name === 'isolation_level' ? ['txnmode'] : []),
+  ]),
+) as Record<keyof typeof withoutEffect, ReturnType<typeof key<string>>> & Keys;
+
+/** Says of what was given and changes nothing why it does not. */
+export const sayIgnored = (settings: Settings<typeof ignoredKeys>, say: Say): void => {
+  for (const [name, reason] of Object.entries(withoutEffect))
+    if (Object.hasOwn(settings, name)) say(`  Note: ${name} has no effect: ${reason}.`);
+};
 
 export const syncKeys = {
   relgroup: key(text, 'the relgroup that is replicated', ['herd']),
@@ -29,4 +62,5 @@ export const syncKeys = {
   checktime: key(intervalMs, 'run at least this often: 30s, "5 minutes", none (default)'),
   status: key(choice(connectionStatuses), 'active (default) or inactive'),
   makedelta: key(boolean, 'on or off for each of its tables: capture again what Tahr writes'),
+  ...ignoredKeys,
 };

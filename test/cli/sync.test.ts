@@ -156,6 +156,17 @@ describe('update sync', () => {
     expect(await installation.ok('update', 'sync', 'shop', 'autokick=off')).toBe('shop: No change needed\n');
   });
 
+  test('takes settings that have nothing to set here, and says why', async () => {
+    expect(await installation.ok('update', 'sync', 'shop', 'stayalive=off', 'txnmode=serializable')).toBe(
+      [
+        'shop: No change needed',
+        '  Note: stayalive has no effect: a daemon keeps all of its syncs at work.',
+        '  Note: isolation_level has no effect: rounds read in one snapshot, and lock what they decide about.',
+        '',
+      ].join('\n'),
+    );
+  });
+
   test('asks for a copy each time that onetimecopy is given', async () => {
     expect(await installation.ok('update', 'sync', 'shop', 'onetimecopy=2')).toContain(
       'A copy was asked for',

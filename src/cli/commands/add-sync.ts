@@ -21,7 +21,7 @@ import { findMembers, joinRelGroup } from '../relation-finding.ts';
 import { normalStrategy } from '../strategy.ts';
 import { install, undoInstall } from '../sync-install.ts';
 import { setMakedelta } from '../sync-relations.ts';
-import { syncKeys } from '../sync-settings.ts';
+import { sayIgnored, syncKeys } from '../sync-settings.ts';
 
 export const addSync = command({
   verb: 'add',
@@ -81,6 +81,7 @@ const store = async (db: Db, added: NewSync): Promise<SyncDefinition> => {
   if (settings.makedelta !== undefined) await setMakedelta(db, name, settings.makedelta);
   say(`Added sync "${name}"`);
   later.forEach(say);
+  sayIgnored(settings, say);
   return loadSyncDefinition(db, name);
 };
 

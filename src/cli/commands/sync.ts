@@ -19,7 +19,7 @@ import { normalStrategy, sourceNames } from '../strategy.ts';
 import { reinstallSyncs, uninstall } from '../sync-install.ts';
 import { setMakedelta } from '../sync-relations.ts';
 import { selectSyncs } from '../sync-selection.ts';
-import { syncKeys } from '../sync-settings.ts';
+import { sayIgnored, syncKeys } from '../sync-settings.ts';
 
 export const listSyncs = command({
   verb: 'list',
@@ -142,6 +142,7 @@ const updateOne = async (db: Db, { context, say, aftermath, sync, settings }: Up
   await reinstallSyncs(db, { context, say, aftermath, uses: () => true, alter });
   const after = await loadSyncDefinition(db, sync.name);
   for (const line of differences(sync, after)) say(`${sync.name}: ${line}`);
+  sayIgnored(settings, say);
 };
 
 const groupChanges = ({ relgroup, dbgroup }: SyncSettings): SyncChanges => ({
