@@ -1,5 +1,8 @@
 /** Times and amounts for people. Pure. */
 
+/** A length of time that may not be set. */
+export const formatInterval = (ms: number | null): string => (ms === null ? 'none' : formatDuration(ms));
+
 /** `1d 2h 3m 4s`; below ten seconds with a tenth. */
 export const formatDuration = (ms: number): string => {
   if (ms < 10_000) return `${(Math.max(0, ms) / 1000).toFixed(1)}s`;

@@ -60,6 +60,8 @@ export const syncKeys = {
   ),
   autokick: key(boolean, 'on (default): run as soon as a source reports changes', ['ping']),
   checktime: key(intervalMs, 'run at least this often: 30s, "5 minutes", none (default)'),
+  overdue: key(intervalMs, 'changes that wait for longer are late, which `status` says: 5m, none (default)'),
+  expired: key(intervalMs, 'and then very late: 1h, none (default)'),
   status: key(choice(connectionStatuses), 'active (default) or inactive'),
   makedelta: key(boolean, 'on or off for each of its tables: capture again what Tahr writes'),
   ...ignoredKeys,

@@ -55,6 +55,8 @@ const openShop = async () => {
       sequence: 'highest',
       autokick: true,
       checktimeMs: null,
+      overdueMs: null,
+      expiredMs: null,
       onetimecopy: 0,
     });
   });

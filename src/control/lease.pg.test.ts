@@ -55,6 +55,8 @@ const installed = async (
         sequence: 'highest',
         autokick: true,
         checktimeMs: null,
+        overdueMs: null,
+        expiredMs: null,
         onetimecopy: 0,
       });
       added.push(id);

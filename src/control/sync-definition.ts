@@ -70,6 +70,8 @@ const definitionRow = row({
   sequence: textAs<SequenceMode>(),
   autokick: boolean,
   checktimeMs: nullable(integer),
+  overdueMs: nullable(integer),
+  expiredMs: nullable(integer),
   onetimecopy: integerAs<OneTimeCopy>(),
   copyGeneration: integer,
 });
@@ -105,6 +107,7 @@ const filters = sql`
 const definitions = sql`
   select s.id, s.name, s.status, s.is_paused as "isPaused", rg.name as relgroup, dg.name as dbgroup,
          s.conflict_strategy as "conflictStrategy", s.sequence, s.autokick, s.checktime_ms as "checktimeMs",
+         s.overdue_ms as "overdueMs", s.expired_ms as "expiredMs",
          s.onetimecopy, s.copy_generation as "copyGeneration",
          coalesce(
            (select json_agg(json_build_object(

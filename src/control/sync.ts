@@ -22,6 +22,8 @@ export interface NewSync {
   readonly sequence: SequenceMode;
   readonly autokick: boolean;
   readonly checktimeMs: number | null;
+  readonly overdueMs: number | null;
+  readonly expiredMs: number | null;
   /** 1 and 2 ask for a copy at once. */
   readonly onetimecopy: OneTimeCopy;
 }
@@ -37,11 +39,12 @@ export const addSync = async (db: Db, added: NewSync): Promise<SyncDefinition> =
   const relgroup = await relGroupId(db, added.relgroup);
   const dbgroup = await dbGroupId(db, added.dbgroup);
   await db.run(sql`
-    insert into sync (name, relgroup, dbgroup, status, conflict_strategy, sequence, autokick, checktime_ms, onetimecopy,
-                      copy_generation)
+    insert into sync (name, relgroup, dbgroup, status, conflict_strategy, sequence, autokick, checktime_ms, overdue_ms,
+                      expired_ms, onetimecopy, copy_generation)
     values (
       ${added.name}::text, ${relgroup}::integer, ${dbgroup}::integer, ${added.status}::text,
       ${added.conflictStrategy}::text, ${added.sequence}::text, ${added.autokick}::boolean, ${added.checktimeMs}::bigint,
+      ${added.overdueMs}::bigint, ${added.expiredMs}::bigint,
       ${added.onetimecopy}::smallint, ${added.onetimecopy === 0 ? 0 : 1}::integer
     )
   `);
@@ -72,6 +75,8 @@ const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
   sequence: changes.sequence === undefined ? null : sql`${changes.sequence}::text`,
   autokick: changes.autokick === undefined ? null : sql`${changes.autokick}::boolean`,
   checktime_ms: changes.checktimeMs === undefined ? null : sql`${changes.checktimeMs}::bigint`,
+  overdue_ms: changes.overdueMs === undefined ? null : sql`${changes.overdueMs}::bigint`,
+  expired_ms: changes.expiredMs === undefined ? null : sql`${changes.expiredMs}::bigint`,
   onetimecopy: changes.onetimecopy === undefined ? null : sql`${changes.onetimecopy}::smallint`,
   copy_generation:
     changes.onetimecopy === undefined || changes.onetimecopy === 0 ? null : sql`copy_generation + 1`,

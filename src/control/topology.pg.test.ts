@@ -43,6 +43,8 @@ const newSync = (name: string) =>
     sequence: 'highest',
     autokick: true,
     checktimeMs: null,
+    overdueMs: null,
+    expiredMs: null,
     onetimecopy: 0,
   }) as const;
 
@@ -275,6 +277,8 @@ describe('syncs', () => {
       ],
       relations: [{ relation: { name: 't2' }, keyIndex: null }, { relation: { name: 't1' } }],
       checktimeMs: null,
+      overdueMs: null,
+      expiredMs: null,
       onetimecopy: 0,
       copyGeneration: 0,
     });

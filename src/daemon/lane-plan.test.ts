@@ -34,6 +34,8 @@ const syncOf = (...members: Member[]): SyncDefinition => ({
   sequence: 'highest',
   autokick: true,
   checktimeMs: null,
+  overdueMs: null,
+  expiredMs: null,
   onetimecopy: 0,
   copyGeneration: 0,
 });

@@ -114,6 +114,9 @@ export interface SyncDefinition {
   readonly autokick: boolean;
   /** Run at least this often; null: never by the clock. */
   readonly checktimeMs: number | null;
+  /** Changes that wait for longer are late, and after `expiredMs` very late; null: never. */
+  readonly overdueMs: number | null;
+  readonly expiredMs: number | null;
   readonly onetimecopy: OneTimeCopy;
   /** Raised each time that a copy is asked for; a database whose position carries a lower number is copied to. */
   readonly copyGeneration: number;

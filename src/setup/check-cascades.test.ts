@@ -50,6 +50,8 @@ const syncOf = (
   sequence: 'highest',
   autokick: true,
   checktimeMs: null,
+  overdueMs: null,
+  expiredMs: null,
   onetimecopy: 0,
   copyGeneration: 0,
 });

@@ -67,6 +67,8 @@ const options = (
     sequence: 'highest',
     autokick: true,
     checktimeMs: null,
+    overdueMs: null,
+    expiredMs: null,
     onetimecopy: 0,
     copyGeneration: 1,
     ...change,

@@ -143,6 +143,8 @@ describe('update sync', () => {
       'shop',
       'conflict_strategy=B,A',
       'checktime=90',
+      'overdue=5m',
+      'expired=1h',
       'autokick=off',
     );
     expect(out).toBe(
@@ -150,6 +152,8 @@ describe('update sync', () => {
         'shop: Changed conflict_strategy from bucardo_latest to B A',
         'shop: Changed autokick from on to off',
         'shop: Changed checktime from none to 1m 30s',
+        'shop: Changed overdue from none to 5m',
+        'shop: Changed expired from none to 1h',
         '',
       ].join('\n'),
     );

@@ -230,6 +230,8 @@ export const createInstallation = async (options: InstallationOptions): Promise<
       sequence: 'highest',
       autokick: true,
       checktimeMs: null,
+      overdueMs: null,
+      expiredMs: null,
       onetimecopy: 0,
       ...options.sync,
     });

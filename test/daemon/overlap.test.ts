@@ -46,6 +46,8 @@ const addAnother = (shop: TestInstallation, { name, roles, table }: Another): Pr
       sequence: 'highest',
       autokick: true,
       checktimeMs: null,
+      overdueMs: null,
+      expiredMs: null,
       onetimecopy: 0,
     });
     await install(sync, (await getInstallation(db)).id);

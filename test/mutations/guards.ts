@@ -224,6 +224,15 @@ export const guards: readonly Guard[] = [
     name: 'a truncation that comes by does not lend its time to a later deletion',
   },
   {
+    invariant: 4,
+    what: 'columns are taken for the key that are only called so',
+    file: 'src/connectors/postgres/projection.ts',
+    from: 'if (stored?.tableOid !== table.oid || stored.origin !== name)',
+    to: 'if (stored === undefined)',
+    test: 'test/scenarios/custom-cols.test.ts',
+    name: '%s are refused, and nothing is installed',
+  },
+  {
     invariant: 5,
     what: 'knowledge counts for nothing',
     file: 'src/replication/plan/arbitrate.ts',

@@ -97,6 +97,7 @@ describe('other columns on a target', () => {
     await expect(gang.round('T')).rejects.toMatchObject({ code: 'customcols_invalid' });
   });
 
+  // Fails when columns are taken for the key that are only called so (npm run mutate).
   test.each([
     ['without the key', 'last as name', 'the column "id" of the key must be among them as it is'],
     ['with a key that is computed', 'id + 1 as id', 'the column "id" of the key must be among them as it is'],

@@ -16,6 +16,8 @@ export const syncOf = (
   sequence: 'highest',
   autokick: true,
   checktimeMs: null,
+  overdueMs: null,
+  expiredMs: null,
   onetimecopy: 0,
   copyGeneration: 0,
   ...settings,

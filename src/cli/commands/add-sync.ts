@@ -76,6 +76,8 @@ const store = async (db: Db, added: NewSync): Promise<SyncDefinition> => {
     sequence: settings.sequence ?? 'highest',
     autokick: settings.autokick ?? true,
     checktimeMs: settings.checktime ?? null,
+    overdueMs: settings.overdue ?? null,
+    expiredMs: settings.expired ?? null,
     onetimecopy: settings.onetimecopy ?? 0,
   });
   if (settings.makedelta !== undefined) await setMakedelta(db, name, settings.makedelta);

@@ -10,7 +10,7 @@ import { command, ExitCode } from '../command.ts';
 import type { Context } from '../context.ts';
 import { copyHelp, copyNotice } from '../copy-notice.ts';
 import { membersOf, setMembers } from '../dbgroup-members.ts';
-import { formatDuration } from '../amounts.ts';
+import { formatInterval } from '../amounts.ts';
 import type { Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
 import { findMembers } from '../relation-finding.ts';
@@ -64,7 +64,7 @@ const syncLines = (sync: SyncDefinition, isVerbose: boolean): string => {
   if (!isVerbose) return line;
   return [
     line,
-    `  Conflict strategy: ${sync.conflictStrategy}  Sequences: ${sync.sequence}  Autokick: ${sync.autokick ? 'on' : 'off'}  Check time: ${sync.checktimeMs === null ? 'none' : formatDuration(sync.checktimeMs)}`,
+    `  Conflict strategy: ${sync.conflictStrategy}  Sequences: ${sync.sequence}  Autokick: ${sync.autokick ? 'on' : 'off'}  Check time: ${formatInterval(sync.checktimeMs)}`,
     `  Relations: ${sync.relations.map(({ relation }) => formatRelation(relation)).join(', ')}`,
   ].join('\n');
 };
@@ -167,13 +167,24 @@ const ownGroup = async (
 };
 
 const ownChanges = (settings: SyncSettings, sources: readonly DatabaseName[]): SyncChanges => {
-  const { conflict_strategy: strategy, sequence, onetimecopy, autokick, checktime, status } = settings;
+  const {
+    conflict_strategy: strategy,
+    sequence,
+    onetimecopy,
+    autokick,
+    checktime,
+    overdue,
+    expired,
+    status,
+  } = settings;
   return {
     ...(strategy === undefined ? {} : { conflictStrategy: normalStrategy(strategy, sources) }),
     ...(sequence === undefined ? {} : { sequence }),
     ...(onetimecopy === undefined ? {} : { onetimecopy }),
     ...(autokick === undefined ? {} : { autokick }),
     ...(checktime === undefined ? {} : { checktimeMs: checktime }),
+    ...(overdue === undefined ? {} : { overdueMs: overdue }),
+    ...(expired === undefined ? {} : { expiredMs: expired }),
     ...(status === undefined ? {} : { status }),
   };
 };
@@ -197,7 +208,9 @@ const facts = (sync: SyncDefinition): [string, string][] => [
   ['sequence', sync.sequence],
   ['onetimecopy', String(sync.onetimecopy)],
   ['autokick', sync.autokick ? 'on' : 'off'],
-  ['checktime', sync.checktimeMs === null ? 'none' : formatDuration(sync.checktimeMs)],
+  ['checktime', formatInterval(sync.checktimeMs)],
+  ['overdue', formatInterval(sync.overdueMs)],
+  ['expired', formatInterval(sync.expiredMs)],
   ['status', sync.status],
 ];
 

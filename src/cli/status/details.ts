@@ -1,6 +1,6 @@
 /** `status SYNC` for people: everything about one sync. Pure, but for the colours of the terminal. */
 import { formatRelation } from '../../model/topology.ts';
-import { formatCount, formatDuration } from '../amounts.ts';
+import { formatCount, formatDuration, formatInterval } from '../amounts.ts';
 import { factLines, textTable } from '../text-table.ts';
 import type { DatabaseReport, KnownState, SyncReport } from './report.ts';
 import {
@@ -57,7 +57,9 @@ const facts = (report: SyncReport, view: View): [string, string | null][] => {
       `${sync.relations.length}: ${sync.relations.map(({ relation }) => formatRelation(relation)).join(', ')}`,
     ],
     ['Status', `${sync.status}${sync.isPaused ? ', paused' : ''}`],
-    ['Check time', sync.checktimeMs === null ? 'none' : formatDuration(sync.checktimeMs)],
+    ['Check time', formatInterval(sync.checktimeMs)],
+    ['Overdue', sync.overdueMs === null ? null : formatDuration(sync.overdueMs)],
+    ['Expired', sync.expiredMs === null ? null : formatDuration(sync.expiredMs)],
     ['Autokick', sync.autokick ? 'yes' : 'no'],
     ['Onetimecopy', String(sync.onetimecopy)],
     ['Conflict strategy', sync.conflictStrategy],

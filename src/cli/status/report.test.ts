@@ -40,6 +40,8 @@ const sync = (changes: Partial<SyncDefinition> = {}): SyncDefinition =>
     sequence: 'highest',
     autokick: true,
     checktimeMs: null,
+    overdueMs: null,
+    expiredMs: null,
     onetimecopy: 0,
     copyGeneration: 0,
     ...changes,
@@ -122,6 +124,29 @@ test('an inactive or paused sync is healthy, whatever it did before', () => {
   expect(report(states, { sync: sync({ isPaused: true }) })).toMatchObject({
     isHealthy: true,
     syncs: [{ condition: 'paused' }],
+  });
+});
+
+test.each([
+  [60, null],
+  [61, 'overdue'],
+  [3600, 'overdue'],
+  [3601, 'expired'],
+  [null, null],
+] as const)('changes that wait for %s seconds are %s', (secondsBehind, lateness) => {
+  const told = report([state(2, 'running', { secondsBehind })], {
+    sync: sync({ overdueMs: 60_000, expiredMs: 3_600_000 }),
+  });
+  expect(told).toMatchObject({ isHealthy: lateness === null, syncs: [{ lateness, condition: 'running' }] });
+  const shown = lateness === null ? 'running' : `running, ${lateness} (unhealthy)`;
+  expect(overviewText(told, view)).toContain(`shop | ${shown} `);
+});
+
+test('what waits while a sync is paused is not late', () => {
+  const paused = sync({ isPaused: true, overdueMs: 1 });
+  expect(report([state(2, 'idle', { secondsBehind: 9 })], { sync: paused })).toMatchObject({
+    isHealthy: true,
+    syncs: [{ lateness: null }],
   });
 });
 

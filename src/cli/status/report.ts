@@ -46,6 +46,8 @@ export interface SyncReport {
   readonly daemon: DaemonFacts | null;
   readonly condition: SyncCondition;
   readonly isHealthy: boolean;
+  /** Changes have waited for longer than the operator finds right; null: they have not, or nobody knows. */
+  readonly lateness: 'overdue' | 'expired' | null;
   /** The failure that matters now; an old one that was overcome is not told here. */
   readonly error: LastError | null;
   readonly lastGoodAt: number | null;
@@ -101,15 +103,19 @@ const syncReport = (
   const condition = conditionOf(sync, { absence, states: own });
   const troubled = own.filter((state) => isTroubled(state, now));
   const failing = troubled.find((state) => state.condition === condition) ?? troubled[0];
+  const secondsBehind = largest(own.map((state) => state.secondsBehind));
+  const lateness = latenessOf(sync, secondsBehind);
+  const isWell = isAtRest(condition) || (failing === undefined && lateness === null);
   return {
     sync,
     daemon,
     condition,
-    isHealthy: isHealthyCondition(condition) && (isAtRest(condition) || failing === undefined),
+    isHealthy: isHealthyCondition(condition) && isWell,
+    lateness,
     error: failing?.lastError ?? null,
     ...timesOf(own),
     rowsBehind: largest(own.map(({ rowsBehind }) => rowsBehind)),
-    secondsBehind: largest(own.map(({ secondsBehind }) => secondsBehind)),
+    secondsBehind,
     totals: sumOf(own),
     databases: sync.members.map(({ database, role }) => ({
       name: database.name,
@@ -119,6 +125,16 @@ const syncReport = (
     notices: notices.filter((notice) => notice.sync === sync.name).map(noticeText),
     rounds: rounds.filter(({ syncId }) => syncId === sync.id),
   };
+};
+
+const latenessOf = (
+  { overdueMs, expiredMs }: SyncDefinition,
+  secondsBehind: number | null,
+): SyncReport['lateness'] => {
+  const isPast = (limitMs: number | null): boolean =>
+    limitMs !== null && secondsBehind !== null && secondsBehind * 1000 > limitMs;
+  if (isPast(expiredMs)) return 'expired';
+  return isPast(overdueMs) ? 'overdue' : null;
 };
 
 interface Observer {

@@ -46,8 +46,10 @@ const colours: Partial<Record<SyncCondition, Paint>> = {
 export const paintCondition = (condition: SyncCondition, { out }: View): string =>
   out.paint(colours[condition] ?? 'green', condition);
 
-export const syncCondition = ({ condition, isHealthy }: SyncReport, view: View): string =>
-  `${paintCondition(condition, view)}${isHealthy ? '' : ' (unhealthy)'}`;
+export const syncCondition = ({ condition, isHealthy, lateness }: SyncReport, view: View): string => {
+  const late = lateness === null ? '' : `, ${view.out.paint('red', lateness)}`;
+  return `${paintCondition(condition, view)}${late}${isHealthy ? '' : ' (unhealthy)'}`;
+};
 
 const columns = [
   { title: 'Name' },

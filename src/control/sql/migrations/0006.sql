@@ -48,3 +48,8 @@ create unique index filter_place on filter
 
 create trigger announce after insert or update or delete on filter
   for each statement execute function announce('changed');
+
+-- Changes that wait for longer are late, and very late: `tahr status` says so.
+alter table sync
+  add column overdue_ms bigint constraint sync_overdue check (overdue_ms > 0),
+  add column expired_ms bigint constraint sync_expired check (expired_ms > 0);
