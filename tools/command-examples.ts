@@ -1,6 +1,7 @@
 /** An example for each command of the command line, by its words; `docs/commands.md` shows them. */
 export const commandExamples: Readonly<Record<string, string>> = {
   install: 'tahr install --control "host=db1 dbname=tahr user=tahr"',
+  'uninstall db': 'tahr uninstall db C',
   'add db': 'tahr add db A host=db1 dbname=shop user=tahr',
   'add dbgroup': 'tahr add dbgroup shop A:source B:source C:target',
   'add table': 'tahr add table orders customers relgroup=shop',

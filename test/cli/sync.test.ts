@@ -331,3 +331,36 @@ describe('remove sync', () => {
     expect(await installation.ok('list', 'syncs')).toBe('No syncs have been added yet\n');
   });
 });
+
+describe('uninstall db', () => {
+  const hasSchema = async (name: string): Promise<boolean> => {
+    await using session = await (databases[name] as TestDatabase).session();
+    const rows = await session.query(sql`select from pg_namespace where nspname = 'tahr'`);
+    return rows.length === 1;
+  };
+
+  test('is not done while a sync uses the database', async () => {
+    await installation.ok('add', 'sync', 'again', 'tables=item', 'dbs=A:source,B:target');
+    const { code, stderr } = await installation.tahr('uninstall', 'db', 'B', 'A');
+    expect(code).toBe(1);
+    expect(stderr).toContain('The database "B" is still used by sync again.');
+    expect(await hasSchema('A')).toBe(true);
+    await installation.ok('remove', 'sync', 'again');
+  });
+
+  test('leaves nothing, may be done twice, and tells what to run on a database that is away', async () => {
+    const { code, stdout, stderr } = await installation.tahr('uninstall', 'db', 'A', 'C', 'B');
+    expect(code).toBe(1);
+    expect(stdout).toBe('Uninstalled from database "A"\nUninstalled from database "B"\n');
+    expect(stderr).toContain('Database "C" was left as it is: ');
+    expect(stderr).toContain('    drop schema if exists "tahr" cascade;');
+    expect([await hasSchema('A'), await hasSchema('B')]).toEqual([false, false]);
+    expect(await capturedOn('A')).toEqual([]);
+    expect(await installation.ok('uninstall', 'db', 'A')).toBe('Database "A" has nothing of Tahr\n');
+  });
+
+  test('is undone by the next sync', async () => {
+    await installation.ok('add', 'sync', 'again', 'tables=item', 'dbs=A:source,B:target');
+    expect(await capturedOn('A')).toEqual(['item']);
+  });
+});

@@ -9,6 +9,7 @@ export type CommandVerb = Exclude<Verb, 'help'>;
 
 const loaders: Readonly<Record<CommandVerb, () => Promise<readonly Command[]>>> = {
   install: async () => [(await import('./install.ts')).install],
+  uninstall: async () => [(await import('./uninstall.ts')).uninstallDb],
   add: async () => (await import('./with-noun.ts')).add,
   list: async () => (await import('./with-noun.ts')).list,
   update: async () => (await import('./with-noun.ts')).update,

@@ -4,6 +4,7 @@ import { usageError } from './usage.ts';
 
 const verbs = [
   'install',
+  'uninstall',
   'add',
   'list',
   'update',
@@ -45,6 +46,7 @@ const aliases: Readonly<Record<string, Verb>> = {
 const patterns: readonly (readonly [RegExp, Verb])[] = [
   [/^vali/, 'validate'],
   [/^instal/, 'install'],
+  [/^uninstal/, 'uninstall'],
 ];
 
 const isVerb = (word: string): word is Verb => (verbs as readonly string[]).includes(word);

@@ -222,3 +222,6 @@ export const uninstall = async (session: Session, schema: string, signal: AbortS
     await session.script(sql`drop schema ${sql.id(schema)} cascade`);
   });
 };
+
+/** What an operator runs where that could not be done: functions take their triggers along. */
+export const uninstallByHand = (schema: string): Sql => sql`drop schema if exists ${sql.id(schema)} cascade`;
