@@ -58,6 +58,8 @@ export const syncKeys = {
     oneTimeCopy,
     '0 none (default), 1 copy the first source over all others once, 2 only into empty tables',
   ),
+  analyze_after_copy: key(boolean, 'on (default): ANALYZE tables that were copied'),
+  vacuum_after_copy: key(boolean, 'on: VACUUM tables that were copied; off is the default'),
   autokick: key(boolean, 'on (default): run as soon as a source reports changes', ['ping']),
   checktime: key(intervalMs, 'run at least this often: 30s, "5 minutes", none (default)'),
   overdue: key(intervalMs, 'changes that wait for longer are late, which `status` says: 5m, none (default)'),

@@ -57,6 +57,8 @@ const openShop = async () => {
       checktimeMs: null,
       overdueMs: null,
       expiredMs: null,
+      analyzeAfterCopy: true,
+      vacuumAfterCopy: false,
       onetimecopy: 0,
     });
   });

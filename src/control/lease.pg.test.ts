@@ -57,6 +57,8 @@ const installed = async (
         checktimeMs: null,
         overdueMs: null,
         expiredMs: null,
+        analyzeAfterCopy: true,
+        vacuumAfterCopy: false,
         onetimecopy: 0,
       });
       added.push(id);

@@ -73,6 +73,8 @@ const definitionRow = row({
   overdueMs: nullable(integer),
   expiredMs: nullable(integer),
   onetimecopy: integerAs<OneTimeCopy>(),
+  analyzeAfterCopy: boolean,
+  vacuumAfterCopy: boolean,
   copyGeneration: integer,
 });
 
@@ -109,6 +111,7 @@ const definitions = sql`
          s.conflict_strategy as "conflictStrategy", s.sequence, s.autokick, s.checktime_ms as "checktimeMs",
          s.overdue_ms as "overdueMs", s.expired_ms as "expiredMs",
          s.onetimecopy, s.copy_generation as "copyGeneration",
+         s.analyze_after_copy as "analyzeAfterCopy", s.vacuum_after_copy as "vacuumAfterCopy",
          coalesce(
            (select json_agg(json_build_object(
                      'role', m.role,

@@ -26,6 +26,8 @@ export interface NewSync {
   readonly expiredMs: number | null;
   /** 1 and 2 ask for a copy at once. */
   readonly onetimecopy: OneTimeCopy;
+  readonly analyzeAfterCopy: boolean;
+  readonly vacuumAfterCopy: boolean;
 }
 
 /** What is left out stays as it is. */
@@ -40,12 +42,13 @@ export const addSync = async (db: Db, added: NewSync): Promise<SyncDefinition> =
   const dbgroup = await dbGroupId(db, added.dbgroup);
   await db.run(sql`
     insert into sync (name, relgroup, dbgroup, status, conflict_strategy, sequence, autokick, checktime_ms, overdue_ms,
-                      expired_ms, onetimecopy, copy_generation)
+                      expired_ms, onetimecopy, copy_generation, analyze_after_copy, vacuum_after_copy)
     values (
       ${added.name}::text, ${relgroup}::integer, ${dbgroup}::integer, ${added.status}::text,
       ${added.conflictStrategy}::text, ${added.sequence}::text, ${added.autokick}::boolean, ${added.checktimeMs}::bigint,
       ${added.overdueMs}::bigint, ${added.expiredMs}::bigint,
-      ${added.onetimecopy}::smallint, ${added.onetimecopy === 0 ? 0 : 1}::integer
+      ${added.onetimecopy}::smallint, ${added.onetimecopy === 0 ? 0 : 1}::integer,
+      ${added.analyzeAfterCopy}::boolean, ${added.vacuumAfterCopy}::boolean
     )
   `);
   return loadSyncDefinition(db, added.name);
@@ -73,14 +76,19 @@ const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
   is_paused: isPausedBy(changes),
   conflict_strategy: changes.conflictStrategy === undefined ? null : sql`${changes.conflictStrategy}::text`,
   sequence: changes.sequence === undefined ? null : sql`${changes.sequence}::text`,
-  autokick: changes.autokick === undefined ? null : sql`${changes.autokick}::boolean`,
+  autokick: booleanOf(changes.autokick),
   checktime_ms: changes.checktimeMs === undefined ? null : sql`${changes.checktimeMs}::bigint`,
   overdue_ms: changes.overdueMs === undefined ? null : sql`${changes.overdueMs}::bigint`,
   expired_ms: changes.expiredMs === undefined ? null : sql`${changes.expiredMs}::bigint`,
+  analyze_after_copy: booleanOf(changes.analyzeAfterCopy),
+  vacuum_after_copy: booleanOf(changes.vacuumAfterCopy),
   onetimecopy: changes.onetimecopy === undefined ? null : sql`${changes.onetimecopy}::smallint`,
   copy_generation:
     changes.onetimecopy === undefined || changes.onetimecopy === 0 ? null : sql`copy_generation + 1`,
 });
+
+const booleanOf = (value: boolean | undefined): Sql | null =>
+  value === undefined ? null : sql`${value}::boolean`;
 
 /** Who asks for a copy has decided what a sync may have been waiting for. */
 const isPausedBy = ({ isPaused, onetimecopy }: SyncChanges): Sql | null => {

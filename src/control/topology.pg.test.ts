@@ -45,6 +45,8 @@ const newSync = (name: string) =>
     checktimeMs: null,
     overdueMs: null,
     expiredMs: null,
+    analyzeAfterCopy: true,
+    vacuumAfterCopy: false,
     onetimecopy: 0,
   }) as const;
 
@@ -279,6 +281,8 @@ describe('syncs', () => {
       checktimeMs: null,
       overdueMs: null,
       expiredMs: null,
+      analyzeAfterCopy: true,
+      vacuumAfterCopy: false,
       onetimecopy: 0,
       copyGeneration: 0,
     });

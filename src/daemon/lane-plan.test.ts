@@ -36,6 +36,8 @@ const syncOf = (...members: Member[]): SyncDefinition => ({
   checktimeMs: null,
   overdueMs: null,
   expiredMs: null,
+  analyzeAfterCopy: true,
+  vacuumAfterCopy: false,
   onetimecopy: 0,
   copyGeneration: 0,
 });

@@ -118,6 +118,10 @@ export interface SyncDefinition {
   readonly overdueMs: number | null;
   readonly expiredMs: number | null;
   readonly onetimecopy: OneTimeCopy;
+  /** Look at what a copy has brought, so that the planner knows it. */
+  readonly analyzeAfterCopy: boolean;
+  /** Take away what a copy has replaced. */
+  readonly vacuumAfterCopy: boolean;
   /** Raised each time that a copy is asked for; a database whose position carries a lower number is copied to. */
   readonly copyGeneration: number;
 }

@@ -52,6 +52,8 @@ const syncOf = (
   checktimeMs: null,
   overdueMs: null,
   expiredMs: null,
+  analyzeAfterCopy: true,
+  vacuumAfterCopy: false,
   onetimecopy: 0,
   copyGeneration: 0,
 });

@@ -69,6 +69,8 @@ const options = (
     checktimeMs: null,
     overdueMs: null,
     expiredMs: null,
+    analyzeAfterCopy: true,
+    vacuumAfterCopy: false,
     onetimecopy: 0,
     copyGeneration: 1,
     ...change,

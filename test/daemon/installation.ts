@@ -232,6 +232,8 @@ export const createInstallation = async (options: InstallationOptions): Promise<
       checktimeMs: null,
       overdueMs: null,
       expiredMs: null,
+      analyzeAfterCopy: true,
+      vacuumAfterCopy: false,
       onetimecopy: 0,
       ...options.sync,
     });

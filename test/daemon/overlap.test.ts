@@ -48,6 +48,8 @@ const addAnother = (shop: TestInstallation, { name, roles, table }: Another): Pr
       checktimeMs: null,
       overdueMs: null,
       expiredMs: null,
+      analyzeAfterCopy: true,
+      vacuumAfterCopy: false,
       onetimecopy: 0,
     });
     await install(sync, (await getInstallation(db)).id);

@@ -89,6 +89,34 @@ describe('the initial copy', () => {
     expect(await gang.round('B')).toMatchObject({ B: { kind: 'good', isCopy: true } });
     expect(await gang.round('B')).toMatchObject({ B: { kind: 'empty' } });
   });
+
+  it.each([
+    [
+      { analyzeAfterCopy: true, vacuumAfterCopy: false },
+      { is_known: 't', is_clean: 'f' },
+    ],
+    [
+      { analyzeAfterCopy: false, vacuumAfterCopy: true },
+      { is_known: 'f', is_clean: 't' },
+    ],
+    [
+      { analyzeAfterCopy: false, vacuumAfterCopy: false },
+      { is_known: 'f', is_clean: 'f' },
+    ],
+  ])('looks after the tables as the sync says: %o', async (options, expected) => {
+    await using gang = await createGang({
+      roles: { A: 'source', B: 'target' },
+      schema: `${schema}; alter table big set (autovacuum_enabled = off)`,
+      seed: { A: filled },
+      tables,
+      options: { onetimecopy: 1, copyGeneration: 1, ...options },
+    });
+    await gang.round('B');
+    const [found] = await gang.on('B').query(sql`
+      select exists (select from pg_stats where tablename = 'big') as is_known, relallvisible > 0 as is_clean
+        from pg_class where relname = 'big'`);
+    expect(found).toEqual(expected);
+  });
 });
 
 /** A round that gave way to an application is simply run again. */

@@ -18,6 +18,8 @@ export const syncOf = (
   checktimeMs: null,
   overdueMs: null,
   expiredMs: null,
+  analyzeAfterCopy: true,
+  vacuumAfterCopy: false,
   onetimecopy: 0,
   copyGeneration: 0,
   ...settings,

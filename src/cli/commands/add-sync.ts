@@ -79,6 +79,8 @@ const store = async (db: Db, added: NewSync): Promise<SyncDefinition> => {
     overdueMs: settings.overdue ?? null,
     expiredMs: settings.expired ?? null,
     onetimecopy: settings.onetimecopy ?? 0,
+    analyzeAfterCopy: settings.analyze_after_copy ?? true,
+    vacuumAfterCopy: settings.vacuum_after_copy ?? false,
   });
   if (settings.makedelta !== undefined) await setMakedelta(db, name, settings.makedelta);
   say(`Added sync "${name}"`);

@@ -64,7 +64,7 @@ const syncLines = (sync: SyncDefinition, isVerbose: boolean): string => {
   if (!isVerbose) return line;
   return [
     line,
-    `  Conflict strategy: ${sync.conflictStrategy}  Sequences: ${sync.sequence}  Autokick: ${sync.autokick ? 'on' : 'off'}  Check time: ${formatInterval(sync.checktimeMs)}`,
+    `  Conflict strategy: ${sync.conflictStrategy}  Sequences: ${sync.sequence}  Autokick: ${onOff(sync.autokick)}  Check time: ${formatInterval(sync.checktimeMs)}`,
     `  Relations: ${sync.relations.map(({ relation }) => formatRelation(relation)).join(', ')}`,
   ].join('\n');
 };
@@ -167,27 +167,24 @@ const ownGroup = async (
 };
 
 const ownChanges = (settings: SyncSettings, sources: readonly DatabaseName[]): SyncChanges => {
-  const {
-    conflict_strategy: strategy,
-    sequence,
-    onetimecopy,
-    autokick,
-    checktime,
-    overdue,
-    expired,
-    status,
-  } = settings;
-  return {
-    ...(strategy === undefined ? {} : { conflictStrategy: normalStrategy(strategy, sources) }),
-    ...(sequence === undefined ? {} : { sequence }),
-    ...(onetimecopy === undefined ? {} : { onetimecopy }),
-    ...(autokick === undefined ? {} : { autokick }),
-    ...(checktime === undefined ? {} : { checktimeMs: checktime }),
-    ...(overdue === undefined ? {} : { overdueMs: overdue }),
-    ...(expired === undefined ? {} : { expiredMs: expired }),
-    ...(status === undefined ? {} : { status }),
-  };
+  const { conflict_strategy: strategy } = settings;
+  return given({
+    conflictStrategy: strategy === undefined ? undefined : normalStrategy(strategy, sources),
+    sequence: settings.sequence,
+    onetimecopy: settings.onetimecopy,
+    analyzeAfterCopy: settings.analyze_after_copy,
+    vacuumAfterCopy: settings.vacuum_after_copy,
+    autokick: settings.autokick,
+    checktimeMs: settings.checktime,
+    overdueMs: settings.overdue,
+    expiredMs: settings.expired,
+    status: settings.status,
+  });
 };
+
+/** Without what was not given. */
+const given = (changes: { readonly [K in keyof SyncChanges]: SyncChanges[K] | undefined }): SyncChanges =>
+  Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
 
 const differences = (before: SyncDefinition, after: SyncDefinition): string[] => {
   const lines = facts(after).flatMap(([name, value], index) => {
@@ -199,6 +196,8 @@ const differences = (before: SyncDefinition, after: SyncDefinition): string[] =>
   return lines.length === 0 ? ['No change needed'] : lines;
 };
 
+const onOff = (value: boolean): string => (value ? 'on' : 'off');
+
 const facts = (sync: SyncDefinition): [string, string][] => [
   ['relgroup', sync.relgroup],
   ['dbgroup', sync.dbgroup],
@@ -207,7 +206,9 @@ const facts = (sync: SyncDefinition): [string, string][] => [
   ['conflict_strategy', sync.conflictStrategy],
   ['sequence', sync.sequence],
   ['onetimecopy', String(sync.onetimecopy)],
-  ['autokick', sync.autokick ? 'on' : 'off'],
+  ['analyze_after_copy', onOff(sync.analyzeAfterCopy)],
+  ['vacuum_after_copy', onOff(sync.vacuumAfterCopy)],
+  ['autokick', onOff(sync.autokick)],
   ['checktime', formatInterval(sync.checktimeMs)],
   ['overdue', formatInterval(sync.overdueMs)],
   ['expired', formatInterval(sync.expiredMs)],

@@ -42,6 +42,8 @@ const sync = (changes: Partial<SyncDefinition> = {}): SyncDefinition =>
     checktimeMs: null,
     overdueMs: null,
     expiredMs: null,
+    analyzeAfterCopy: true,
+    vacuumAfterCopy: false,
     onetimecopy: 0,
     copyGeneration: 0,
     ...changes,

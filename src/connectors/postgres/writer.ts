@@ -59,6 +59,10 @@ const currentSnapshot: Request<Snapshot> = {
   read: ([answer]) => answer?.rows[0]?.['snapshot'] ?? '',
 };
 
+const passOver = (error: unknown): void => {
+  if (!isReplicationError(error)) throw error;
+};
+
 export class PostgresWriter {
   readonly #session: Session;
   readonly #schema: string;
@@ -282,6 +286,21 @@ export class PostgresWriter {
   /** @param staged the stages that the transaction has used */
   async commit(staged: readonly StagePlan[]): Promise<void> {
     await this.#session.script(...staged.map((plan) => emptyStage(this.#session, plan)), sql`commit`);
+  }
+
+  /**
+   * After the commit of a copy. Nothing depends on it: autovacuum does the same, later. So what stands in its way, a lock or a right that the
+   * role does not have, does not matter.
+   */
+  async tend(
+    plans: readonly StagePlan[],
+    { analyze, vacuum }: { readonly analyze: boolean; readonly vacuum: boolean },
+  ): Promise<void> {
+    for (const { table } of plans) {
+      const name = sql.id(table.relation.schema, table.relation.name);
+      const wanted = [...(vacuum ? [sql`vacuum ${name}`] : []), ...(analyze ? [sql`analyze ${name}`] : [])];
+      for (const statement of wanted) await this.#session.query(statement).catch(passOver);
+    }
   }
 
   async abandon(): Promise<void> {

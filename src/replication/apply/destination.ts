@@ -246,6 +246,7 @@ export const applyRound = async (options: ApplyOptions): Promise<Applied> => {
     assertMayWrite(context, database);
     await writer.commit(plans);
     await context.reached('committed', database);
+    await tend(options);
     const filledRowCount = loaded.reduce((sum, { isStaged, rowCount }) => sum + (isStaged ? 0 : rowCount), 0);
     return {
       counts: {
@@ -261,6 +262,15 @@ export const applyRound = async (options: ApplyOptions): Promise<Applied> => {
     loan.discard();
     throw error;
   }
+};
+
+/** What was copied is looked after, where the sync says so. */
+const tend = async ({ context: { sync }, delivery, destination }: ApplyOptions): Promise<void> => {
+  const copied = delivery.tables.filter(({ streams }) => streams.some(({ base }) => base === copyVersion));
+  await destination.writer.tend(
+    copied.map(({ plan }) => plan),
+    { analyze: sync.analyzeAfterCopy, vacuum: sync.vacuumAfterCopy },
+  );
 };
 
 interface Writing {

@@ -53,3 +53,11 @@ create trigger announce after insert or update or delete on filter
 alter table sync
   add column overdue_ms bigint constraint sync_overdue check (overdue_ms > 0),
   add column expired_ms bigint constraint sync_expired check (expired_ms > 0);
+
+-- What is done with a table on the database to which it has been copied.
+alter table sync
+  add column analyze_after_copy boolean not null default true,
+  add column vacuum_after_copy  boolean not null default false;
+alter table sync
+  alter column analyze_after_copy drop default,
+  alter column vacuum_after_copy drop default;
