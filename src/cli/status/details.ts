@@ -2,6 +2,7 @@
 import { formatRelation } from '../../model/topology.ts';
 import { formatCount, formatDuration, formatInterval } from '../amounts.ts';
 import { factLines, textTable } from '../text-table.ts';
+import { mappingLines } from './mapping.ts';
 import type { DatabaseReport, KnownState, SyncReport } from './report.ts';
 import {
   age,
@@ -26,6 +27,7 @@ export const detailsText = (report: SyncReport, view: View): string => {
     ...factLines(facts(report, view)),
     '',
     databaseTable(report, view),
+    ...section('Mapping', mappingLines(report.sync)),
     ...section('Work', work),
     ...section('Notices', report.notices),
     ...section('Last rounds', roundLines(report, view)),

@@ -3,7 +3,7 @@ import type { DaemonFacts } from '../../control/daemon.ts';
 import type { DaemonId, LeaseFacts } from '../../control/lease.ts';
 import type { StoredSyncState, WorkState } from '../../control/sync-state.ts';
 import type { SyncDefinition } from '../../model/topology.ts';
-import { buildReport, type StatusReport } from './report.ts';
+import { buildReport, type StatusReport, type SyncReport } from './report.ts';
 import { detailsText } from './details.ts';
 import { reportJson } from './json.ts';
 import { overviewText } from './text.ts';
@@ -262,4 +262,22 @@ test('a database that is waited for is unhealthy after ten seconds, and the reas
   expect(overviewText(long, view)).toMatch(
     /B: waiting for database B since .*\n {4}database B cannot be reached\n {4}Wait\./,
   );
+});
+
+test('what differs on single databases is told, a line for each table', () => {
+  const relation = {
+    id: 1,
+    kind: 'table',
+    relation: { schema: 'public', name: 'orders' },
+    customNames: [{ database: 2, relation: { schema: 'archive', name: 'Orders' } }],
+    customCols: [{ database: 2, list: 'id, total' }],
+    filters: [{ database: 2, where: "region = 'EU'", operations: ['insert', 'update'] }],
+  } as unknown as SyncDefinition['relations'][number];
+  const plain = { ...relation, customNames: [], customCols: [], filters: [] };
+  const told = (relations: SyncDefinition['relations']): string =>
+    detailsText(report([state(2, 'idle')], { sync: sync({ relations }) }).syncs[0] as SyncReport, view);
+  expect(told([relation, plain])).toContain(
+    `Mapping:\n  public.orders on B: called archive."Orders", SELECT id, total, where region = 'EU', insert and update only\n`,
+  );
+  expect(told([plain])).not.toContain('Mapping');
 });
