@@ -1,5 +1,6 @@
 /** What goes on beside the rounds: copies, notices, conflicts, acknowledgements. */
 import { expect, test, vi } from 'vitest';
+import { listConflicts } from '../../src/control/conflict-log.ts';
 import { listNotices } from '../../src/control/notice.ts';
 import { readPositions } from '../../src/connectors/postgres/position.ts';
 import { Databases } from '../../src/daemon/databases.ts';
@@ -83,4 +84,32 @@ test('what a target has durably applied is acknowledged on its source', async ()
   const source = await shop.database('A').session();
   const [consumer] = await source.query(sql`select acked::text as acked from tahr.consumer`);
   expect(consumer?.['acked']).toBe(position?.snapshot);
+});
+
+// Fails when conflicts are deleted before they are in the log (npm run mutate).
+test('a conflict is in the log while it is still on the database that has recorded it, and then only there', async () => {
+  const shop = await createInstallation({
+    roles: { A: 'source', B: 'source' },
+    schema: items,
+    tables: ['items'],
+  });
+  await shop.run('A', `insert into items values (1, 'of A')`);
+  await shop.run('B', `insert into items values (1, 'of B')`);
+  const keptOn = async (name: string): Promise<number> => {
+    await using session = await shop.database(name).session();
+    return (await session.query(sql`select from tahr.conflict`)).length;
+  };
+  const logged = async (): Promise<number> =>
+    (await shop.store.transaction((db) => listConflicts(db, { syncId: null, limit: 10, isUndecided: false })))
+      .length;
+  const seen: { readonly logged: number; readonly kept: number }[] = [];
+  shop.startDaemon(async (point, { name }) => {
+    if (point === 'conflicts_logged') seen.push({ logged: await logged(), kept: await keptOn(name) });
+  });
+  await vi.waitFor(() => expect(seen).toHaveLength(2), { timeout: 20_000, interval: 50 });
+  expect(seen).toEqual([
+    { logged: 1, kept: 1 },
+    { logged: 1, kept: 1 },
+  ]);
+  await expect.poll(() => Promise.all([keptOn('A'), keptOn('B')]), { timeout: 5_000 }).toEqual([0, 0]);
 });

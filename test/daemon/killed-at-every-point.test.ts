@@ -36,7 +36,6 @@ const write = async (shop: TestInstallation, lap: number): Promise<void> => {
   await shop.run('B', `insert into items values (${shared}, 'B'), (${shared + 2}, 'B')`);
 };
 
-// Fails when conflicts are deleted before they are in the log (npm run mutate).
 test(`a daemon that is killed at each of ${faults.length} hand-overs loses nothing`, async () => {
   const shop = await createInstallation({
     roles: { A: 'source', B: 'source', C: 'target' },

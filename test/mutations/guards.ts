@@ -121,8 +121,8 @@ export const guards: readonly Guard[] = [
     file: 'src/daemon/conflict-shipper.ts',
     from: "    await store.transaction((db) => appendConflicts(db, { database: database.name, conflicts }));\n    await reached('conflicts_logged', database);\n    await deleteConflicts(loan.session, { schema, ids: conflicts.map(({ id }) => id) });",
     to: "    await deleteConflicts(loan.session, { schema, ids: conflicts.map(({ id }) => id) });\n    await reached('conflicts_logged', database);\n    await store.transaction((db) => appendConflicts(db, { database: database.name, conflicts }));",
-    test: 'test/daemon/killed-at-every-point.test.ts',
-    name: 'a daemon that is killed at each of ${faults.length} hand-overs loses nothing',
+    test: 'test/daemon/care.test.ts',
+    name: 'a conflict is in the log while it is still on the database that has recorded it, and then only there',
   },
   {
     invariant: 3,
