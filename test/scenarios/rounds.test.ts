@@ -129,6 +129,8 @@ describe('two sources', () => {
     await using gang = await createGang({ roles, schema: orders, tables: ['orders'] });
     await gang.run('A', `insert into orders values (1, 'from A')`);
     await gang.run('B', `insert into orders values (2, 'from B')`);
+    await gang.round();
+    expect(await gang.round()).toEqual({ A: { kind: 'empty' }, B: { kind: 'empty' } });
     await gang.expectEqual();
     expect(await gang.rows('A', 'orders')).toEqual(['(1,"from A",0.00)', '(2,"from B",0.00)']);
     expect(await gang.conflicts('A')).toEqual([]);
