@@ -84,7 +84,7 @@ test.each([
 
 test('it is taken away again by its number', async () => {
   expect(await installation.ok('remove', 'filter', '2')).toContain(
-    `Removed filter 2 of public.items: where 'EU' = region, insert and update only for database B`,
+    `Removed filter 2: public.items: where 'EU' = region, insert and update only for database B`,
   );
   expect(await installation.ok('list', 'filters')).toBe('No filters have been added yet\n');
 });

@@ -8,11 +8,11 @@ import {
 } from '../../control/customcols.ts';
 import { listRelations } from '../../control/relation.ts';
 import { formatRelation } from '../../model/topology.ts';
-import { change, look } from '../change.ts';
-import { command, ExitCode } from '../command.ts';
-import { matchesRelation, relationPattern } from '../grammar/patterns.ts';
+import { change } from '../change.ts';
+import { command } from '../command.ts';
 import { usageError } from '../grammar/usage.ts';
-import { inPlace, placeLabels, placementKeys, precedence, readNumbers, readPlacement } from '../placement.ts';
+import { inPlace, placementKeys, precedence, readPlacement } from '../placement.ts';
+import { listPlaced, type PlacedThing, removePlaced } from '../placed-commands.ts';
 import { selectRelation } from '../relation-selection.ts';
 import { reinstallSyncs, usesRelation } from '../sync-install.ts';
 
@@ -58,54 +58,16 @@ const readList = (select: string): string => {
   return list;
 };
 
-export const listCustomcols = command({
-  verb: 'list',
+const customcols: PlacedThing<StoredCustomCols> = {
   noun: 'customcols',
-  form: '[TABLE…]',
-  summary: 'List in which columns rows go to targets.',
-  keys: {},
-  options: ['json'],
-  run: async ({ names }, context) => {
-    const existing = await look(context, listCustomCols);
-    const patterns = names.map(relationPattern);
-    const chosen = existing.filter(
-      ({ relation }) =>
-        patterns.length === 0 || patterns.some((pattern) => matchesRelation(pattern, relation)),
-    );
-    const { out, options } = context;
-    if (options.json === true) out.json(chosen);
-    else if (chosen.length === 0)
-      out.print(existing.length === 0 ? 'No customcols have been added yet' : 'No matching customcols found');
-    else for (const one of chosen) out.print(lineOf(one));
-    return ExitCode.done;
-  },
-});
+  plural: 'customcols',
+  listSummary: 'List in which columns rows go to targets.',
+  removeSummary: 'Let the rows of a table go in the columns that it has.',
+  list: listCustomCols,
+  get: getCustomCols,
+  remove: removeCustomCols,
+  content: ({ list }) => ` => SELECT ${list}`,
+};
 
-const lineOf = ({ id, relation, list, ...place }: StoredCustomCols): string =>
-  [`${id}. ${formatRelation(relation)} => SELECT ${list}`, ...placeLabels(place)].join('  ');
-
-export const removeCustomcols = command({
-  verb: 'remove',
-  noun: 'customcols',
-  form: 'NUMBER…',
-  summary: 'Let the rows of a table go in the columns that it has.',
-  details: '`tahr list customcols` shows the numbers.',
-  keys: {},
-  options: ['dryRun'],
-  run: ({ names }, context) =>
-    change(context, async (db, say, aftermath) => {
-      for (const id of readNumbers(names, 'customcols')) {
-        const { relation, list, ...place } = await getCustomCols(db, id);
-        await reinstallSyncs(db, {
-          context,
-          say,
-          aftermath,
-          uses: (sync) => usesRelation(sync, relation),
-          alter: async () => {
-            await removeCustomCols(db, id);
-            say(`Removed customcols ${id}: ${formatRelation(relation)} => SELECT ${list}${inPlace(place)}`);
-          },
-        });
-      }
-    }),
-});
+export const listCustomcols = listPlaced(customcols);
+export const removeCustomcols = removePlaced(customcols);

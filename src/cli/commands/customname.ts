@@ -8,11 +8,12 @@ import {
 } from '../../control/customname.ts';
 import { listRelations } from '../../control/relation.ts';
 import { formatRelation, type RelationName } from '../../model/topology.ts';
-import { change, look } from '../change.ts';
-import { command, ExitCode } from '../command.ts';
-import { matchesRelation, relationPattern } from '../grammar/patterns.ts';
+import { change } from '../change.ts';
+import { command } from '../command.ts';
+import { relationPattern } from '../grammar/patterns.ts';
 import { usageError } from '../grammar/usage.ts';
-import { inPlace, placeLabels, placementKeys, precedence, readNumbers, readPlacement } from '../placement.ts';
+import { inPlace, placementKeys, precedence, readPlacement } from '../placement.ts';
+import { listPlaced, type PlacedThing, removePlaced } from '../placed-commands.ts';
 import { selectRelation } from '../relation-selection.ts';
 import { reinstallSyncs, usesRelation } from '../sync-install.ts';
 
@@ -62,58 +63,16 @@ const readName = (word: string, { schema }: RelationName): RelationName => {
   return { schema: pattern.schema?.text ?? schema, name: pattern.name.text };
 };
 
-export const listCustomnames = command({
-  verb: 'list',
+const customname: PlacedThing<StoredCustomName> = {
   noun: 'customname',
-  form: '[NAME…]',
-  summary: 'List what relations are called on other databases.',
-  keys: {},
-  options: ['json'],
-  run: async ({ names }, context) => {
-    const existing = await look(context, listCustomNames);
-    const patterns = names.map(relationPattern);
-    const chosen = existing.filter(
-      ({ relation }) =>
-        patterns.length === 0 || patterns.some((pattern) => matchesRelation(pattern, relation)),
-    );
-    const { out, options } = context;
-    if (options.json === true) out.json(chosen);
-    else if (chosen.length === 0)
-      out.print(
-        existing.length === 0 ? 'No customnames have been added yet' : 'No matching customnames found',
-      );
-    else for (const one of chosen) out.print(lineOf(one));
-    return ExitCode.done;
-  },
-});
+  plural: 'customnames',
+  listSummary: 'List what relations are called on other databases.',
+  removeSummary: 'Let a relation be called as everywhere again.',
+  list: listCustomNames,
+  get: getCustomName,
+  remove: removeCustomName,
+  content: ({ newName }) => ` => ${formatRelation(newName)}`,
+};
 
-const lineOf = ({ id, relation, newName, ...place }: StoredCustomName): string =>
-  [`${id}. ${formatRelation(relation)} => ${formatRelation(newName)}`, ...placeLabels(place)].join('  ');
-
-export const removeCustomnames = command({
-  verb: 'remove',
-  noun: 'customname',
-  form: 'NUMBER…',
-  summary: 'Let a relation be called as everywhere again.',
-  details: '`tahr list customnames` shows the numbers.',
-  keys: {},
-  options: ['dryRun'],
-  run: ({ names }, context) =>
-    change(context, async (db, say, aftermath) => {
-      for (const id of readNumbers(names, 'customname')) {
-        const { relation, newName, ...place } = await getCustomName(db, id);
-        await reinstallSyncs(db, {
-          context,
-          say,
-          aftermath,
-          uses: (sync) => usesRelation(sync, relation),
-          alter: async () => {
-            await removeCustomName(db, id);
-            say(
-              `Removed customname ${id}: ${formatRelation(relation)} => ${formatRelation(newName)}${inPlace(place)}`,
-            );
-          },
-        });
-      }
-    }),
-});
+export const listCustomnames = listPlaced(customname);
+export const removeCustomnames = removePlaced(customname);

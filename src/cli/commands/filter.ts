@@ -2,13 +2,13 @@
 import { addFilter, getFilter, listFilters, removeFilter, type StoredFilter } from '../../control/filter.ts';
 import { listRelations } from '../../control/relation.ts';
 import { formatRelation, operations } from '../../model/topology.ts';
-import { change, look } from '../change.ts';
-import { command, ExitCode } from '../command.ts';
-import { matchesRelation, relationPattern } from '../grammar/patterns.ts';
+import { change } from '../change.ts';
+import { command } from '../command.ts';
 import { key } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
 import { choices, expression } from '../grammar/values.ts';
-import { inPlace, placeLabels, placementKeys, precedence, readNumbers, readPlacement } from '../placement.ts';
+import { inPlace, placementKeys, precedence, readPlacement } from '../placement.ts';
+import { listPlaced, type PlacedThing, removePlaced } from '../placed-commands.ts';
 import { selectRelation } from '../relation-selection.ts';
 import { reinstallSyncs, usesRelation } from '../sync-install.ts';
 
@@ -66,57 +66,16 @@ const contentOf = ({ where, operations: allowed }: Pick<StoredFilter, 'where' | 
     ...(allowed.length === operations.length ? [] : [`${allowed.join(' and ')} only`]),
   ].join(', ');
 
-export const listFiltersCommand = command({
-  verb: 'list',
+const filter: PlacedThing<StoredFilter> = {
   noun: 'filter',
-  form: '[TABLE…]',
-  summary: 'List which rows go to targets, and what is done with them there.',
-  keys: {},
-  options: ['json'],
-  run: async ({ names }, context) => {
-    const existing = await look(context, listFilters);
-    const patterns = names.map(relationPattern);
-    const chosen = existing.filter(
-      ({ relation }) =>
-        patterns.length === 0 || patterns.some((pattern) => matchesRelation(pattern, relation)),
-    );
-    const { out, options } = context;
-    if (options.json === true) out.json(chosen);
-    else if (chosen.length === 0)
-      out.print(existing.length === 0 ? 'No filters have been added yet' : 'No matching filters found');
-    else for (const one of chosen) out.print(lineOf(one));
-    return ExitCode.done;
-  },
-});
+  plural: 'filters',
+  listSummary: 'List which rows go to targets, and what is done with them there.',
+  removeSummary: 'Let all rows of a table go where they did not.',
+  list: listFilters,
+  get: getFilter,
+  remove: removeFilter,
+  content: (stored) => `: ${contentOf(stored)}`,
+};
 
-const lineOf = ({ id, relation, where, operations: allowed, ...place }: StoredFilter): string =>
-  [
-    `${id}. ${formatRelation(relation)}: ${contentOf({ where, operations: allowed })}`,
-    ...placeLabels(place),
-  ].join('  ');
-
-export const removeFilters = command({
-  verb: 'remove',
-  noun: 'filter',
-  form: 'NUMBER…',
-  summary: 'Let all rows of a table go where they did not.',
-  details: '`tahr list filters` shows the numbers.',
-  keys: {},
-  options: ['dryRun'],
-  run: ({ names }, context) =>
-    change(context, async (db, say, aftermath) => {
-      for (const id of readNumbers(names, 'filter')) {
-        const { relation, ...rest } = await getFilter(db, id);
-        await reinstallSyncs(db, {
-          context,
-          say,
-          aftermath,
-          uses: (sync) => usesRelation(sync, relation),
-          alter: async () => {
-            await removeFilter(db, id);
-            say(`Removed filter ${id} of ${formatRelation(relation)}: ${contentOf(rest)}${inPlace(rest)}`);
-          },
-        });
-      }
-    }),
-});
+export const listFiltersCommand = listPlaced(filter);
+export const removeFilters = removePlaced(filter);
