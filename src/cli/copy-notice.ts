@@ -14,9 +14,25 @@ export const copyHelp = [
   'Changes made since the sync was added are kept, but for those of a source whose position was lost.',
 ].join('\n');
 
-/** Sentences about databases that join a sync which is there already. */
-export const joinNotice = (sync: SyncDefinition, joined: readonly Member[]): string[] => {
+/** Sentences about databases that are replaced whole, and when that is. */
+export const fullCopyNotice = (sync: SyncDefinition, members: readonly Member[]): string[] => {
   const first = sources(sync)[0]?.database;
+  const copied = members.filter(isReplaced);
+  if (copied.length === 0 || first === undefined) return [];
+  const names = copied.map(({ database }) => database.name).join(', ');
+  const isTimed = sync.checktimeMs !== null || sync.cron !== null;
+  const hint = isTimed ? '' : '; `tahr help update sync` tells of checktime= and cron=';
+  return [
+    `${names}: replaced whole, from ${first.name}, ${isTimed ? 'at the times that were given and ' : ''}with \`tahr kick ${sync.name}\`${hint}.`,
+  ];
+};
+
+const isReplaced = ({ role }: Member): boolean => role === 'fullcopy';
+
+/** Sentences about databases that join a sync which is there already. */
+export const joinNotice = (sync: SyncDefinition, newcomers: readonly Member[]): string[] => {
+  const first = sources(sync)[0]?.database;
+  const joined = newcomers.filter((member) => !isReplaced(member));
   if (joined.length === 0 || first === undefined || sync.onetimecopy !== 0) return [];
   const names = joined.map(({ database }) => database.name).join(', ');
   return [

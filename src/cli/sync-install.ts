@@ -18,13 +18,13 @@ import {
 import { checkCascades } from '../setup/check-cascades.ts';
 import { checkNames } from '../setup/check-names.ts';
 import { installSync, type SetupOptions } from '../setup/install.ts';
-import { throwAll } from '../setup/members.ts';
+import { keepsPositions, throwAll } from '../setup/members.ts';
 import { isPrepared } from '../setup/prepared.ts';
 import { removeSync } from '../setup/remove.ts';
 import { validateSync } from '../setup/validate.ts';
 import { type Aftermath, look, type Say } from './change.ts';
 import type { Context } from './context.ts';
-import { filterNotice, joinNotice, type RelationPlace, renameNotice } from './copy-notice.ts';
+import { filterNotice, fullCopyNotice, joinNotice, type RelationPlace, renameNotice } from './copy-notice.ts';
 import { assertStrategies } from './strategy.ts';
 
 interface Reinstallation {
@@ -56,6 +56,7 @@ export const reinstallSyncs = async (
     say(`Installed sync "${definition.name}" again`);
     const notices = [
       ...joinNotice(definition, newcomers(definition, old)),
+      ...fullCopyNotice(definition, newcomers(definition, old)),
       ...renameNotice(definition, renamed(definition, old)),
       ...filterNotice(definition, refiltered(definition, old)),
     ];
@@ -77,14 +78,15 @@ const isInstalled = async (
   return !isCopyWanted || (await isPrepared(await setupOptions(db, context, definition)));
 };
 
-const newcomers = (definition: SyncDefinition, old: SyncDefinition): Member[] =>
-  definition.members.filter(
-    ({ database }) => !old.members.some((member) => member.database.id === database.id),
-  );
+const newcomers = (definition: SyncDefinition, old: SyncDefinition): Member[] => {
+  const wayOf = (member: Member): string => `${member.database.id} ${keepsPositions(member)}`;
+  const before = new Set(old.members.map(wayOf));
+  return definition.members.filter((member) => !before.has(wayOf(member)));
+};
 
 /** What is called otherwise than before on databases that took part before. */
 const renamed = (definition: SyncDefinition, old: SyncDefinition): RelationPlace[] =>
-  old.members.flatMap(({ database }) => {
+  old.members.filter(keepsPositions).flatMap(({ database }) => {
     const before = new Map(relationsOn(old, database.id).map(({ id, relation }) => [id, relation]));
     return relationsOn(definition, database.id).flatMap(({ id, relation }) => {
       const former = before.get(id);
@@ -95,7 +97,7 @@ const renamed = (definition: SyncDefinition, old: SyncDefinition): RelationPlace
 
 /** What goes to databases in another way than before. */
 const refiltered = (definition: SyncDefinition, old: SyncDefinition): RelationPlace[] =>
-  old.members.flatMap(({ database }) => {
+  old.members.filter(keepsPositions).flatMap(({ database }) => {
     const wayOf = ({ filters, customCols }: SyncRelation): string =>
       JSON.stringify([...filters, ...customCols].filter((one) => one.database === database.id));
     const before = new Map(old.relations.map((relation) => [relation.id, wayOf(relation)]));
@@ -107,11 +109,12 @@ const refiltered = (definition: SyncDefinition, old: SyncDefinition): RelationPl
   });
 
 /** Everything that installation depends on. */
-const shapeOf = ({ members, relations, sequence }: SyncDefinition): string =>
+const shapeOf = ({ members, relations, sequence, deleteMethod }: SyncDefinition): string =>
   JSON.stringify([
     members.map(({ database, role }) => [database.id, role, database.makedelta]),
     relations,
     sequence,
+    deleteMethod,
   ]);
 
 /** Installs the syncs of databases that are active again: in the meantime they may have been left out. */
@@ -199,9 +202,6 @@ const assertComplete = ({ name, members, relations, relgroup, dbgroup }: SyncDef
   }
   if (members.length < 2)
     refuse(`dbgroup "${dbgroup}" has one database only.`, 'A sync needs at least two: add another.');
-  if (members.some(({ role }) => role === 'fullcopy')) {
-    refuse('the role fullcopy is not supported yet.', 'Use target, and onetimecopy=1 for a copy now.');
-  }
   if (relations.length === 0)
     refuse(
       `relgroup "${relgroup}" has no members.`,

@@ -1,11 +1,12 @@
 /** The settings of a sync, as `add sync` and `update sync` take them. */
 import type { Say } from './change.ts';
-import { connectionStatuses, sequenceModes } from '../model/topology.ts';
+import { connectionStatuses, deleteMethods, sequenceModes } from '../model/topology.ts';
 import { key, type Keys, type Settings } from './grammar/settings.ts';
 import {
   anyText,
   boolean,
   choice,
+  cron,
   intervalMs,
   list,
   namedRoles,
@@ -60,8 +61,16 @@ export const syncKeys = {
   ),
   analyze_after_copy: key(boolean, 'on (default): ANALYZE tables that were copied'),
   vacuum_after_copy: key(boolean, 'on: VACUUM tables that were copied; off is the default'),
+  deletemethod: key(
+    choice(deleteMethods),
+    'how tables are emptied in the role fullcopy: delete (default), truncate, truncate_cascade',
+  ),
   autokick: key(boolean, 'on (default): run as soon as a source reports changes', ['ping']),
   checktime: key(intervalMs, 'run at least this often: 30s, "5 minutes", none (default)'),
+  cron: key(
+    cron,
+    'run at these times, by the clock and time zone of the daemon: "0 3 * * *", none (default)',
+  ),
   overdue: key(intervalMs, 'changes that wait for longer are late, which `status` says: 5m, none (default)'),
   expired: key(intervalMs, 'and then very late: 1h, none (default)'),
   status: key(choice(connectionStatuses), 'active (default) or inactive'),

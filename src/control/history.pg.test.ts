@@ -59,6 +59,8 @@ const openShop = async () => {
       expiredMs: null,
       analyzeAfterCopy: true,
       vacuumAfterCopy: false,
+      deleteMethod: 'delete',
+      cron: null,
       onetimecopy: 0,
     });
   });

@@ -59,6 +59,8 @@ const installed = async (
         expiredMs: null,
         analyzeAfterCopy: true,
         vacuumAfterCopy: false,
+        deleteMethod: 'delete',
+        cron: null,
         onetimecopy: 0,
       });
       added.push(id);

@@ -7,6 +7,7 @@ import {
   connectionStatuses,
   type DatabaseId,
   type DatabaseName,
+  type DeleteMethod,
   type Member,
   operations,
   type OneTimeCopy,
@@ -21,7 +22,7 @@ import {
 import { type Sql, sql } from '../pg/sql.ts';
 import type { Db } from './db.ts';
 import { notFound } from './name.ts';
-import { boolean, integer, integerAs, json, nullable, row, text, textAs } from './row.ts';
+import { boolean, integer, integerAs, json, nullable, row, text, textAs, timestamp } from './row.ts';
 
 const memberSchema = z.object({
   role: z.enum(roles),
@@ -70,11 +71,14 @@ const definitionRow = row({
   sequence: textAs<SequenceMode>(),
   autokick: boolean,
   checktimeMs: nullable(integer),
+  cron: nullable(text),
+  cronSince: nullable(timestamp),
   overdueMs: nullable(integer),
   expiredMs: nullable(integer),
   onetimecopy: integerAs<OneTimeCopy>(),
   analyzeAfterCopy: boolean,
   vacuumAfterCopy: boolean,
+  deleteMethod: textAs<DeleteMethod>(),
   copyGeneration: integer,
 });
 
@@ -112,6 +116,7 @@ const definitions = sql`
          s.overdue_ms as "overdueMs", s.expired_ms as "expiredMs",
          s.onetimecopy, s.copy_generation as "copyGeneration",
          s.analyze_after_copy as "analyzeAfterCopy", s.vacuum_after_copy as "vacuumAfterCopy",
+         s.delete_method as "deleteMethod", s.cron, s.cron_since as "cronSince",
          coalesce(
            (select json_agg(json_build_object(
                      'role', m.role,

@@ -2,7 +2,14 @@
  * Table `sync`: what is replicated between whom, and how. Written by commands; the engine reads it through
  * `sync-definition.ts`. A sync that is removed and added again has another id, and starts afresh.
  */
-import type { ActiveStatus, OneTimeCopy, SequenceMode, SyncDefinition, SyncId } from '../model/topology.ts';
+import type {
+  ActiveStatus,
+  DeleteMethod,
+  OneTimeCopy,
+  SequenceMode,
+  SyncDefinition,
+  SyncId,
+} from '../model/topology.ts';
 import { type Sql, sql } from '../pg/sql.ts';
 import type { Db } from './db.ts';
 import { dbGroupId } from './dbgroup.ts';
@@ -22,12 +29,14 @@ export interface NewSync {
   readonly sequence: SequenceMode;
   readonly autokick: boolean;
   readonly checktimeMs: number | null;
+  readonly cron: string | null;
   readonly overdueMs: number | null;
   readonly expiredMs: number | null;
   /** 1 and 2 ask for a copy at once. */
   readonly onetimecopy: OneTimeCopy;
   readonly analyzeAfterCopy: boolean;
   readonly vacuumAfterCopy: boolean;
+  readonly deleteMethod: DeleteMethod;
 }
 
 /** What is left out stays as it is. */
@@ -42,13 +51,14 @@ export const addSync = async (db: Db, added: NewSync): Promise<SyncDefinition> =
   const dbgroup = await dbGroupId(db, added.dbgroup);
   await db.run(sql`
     insert into sync (name, relgroup, dbgroup, status, conflict_strategy, sequence, autokick, checktime_ms, overdue_ms,
-                      expired_ms, onetimecopy, copy_generation, analyze_after_copy, vacuum_after_copy)
+                      expired_ms, onetimecopy, copy_generation, analyze_after_copy, vacuum_after_copy, delete_method, cron, cron_since)
     values (
       ${added.name}::text, ${relgroup}::integer, ${dbgroup}::integer, ${added.status}::text,
       ${added.conflictStrategy}::text, ${added.sequence}::text, ${added.autokick}::boolean, ${added.checktimeMs}::bigint,
       ${added.overdueMs}::bigint, ${added.expiredMs}::bigint,
       ${added.onetimecopy}::smallint, ${added.onetimecopy === 0 ? 0 : 1}::integer,
-      ${added.analyzeAfterCopy}::boolean, ${added.vacuumAfterCopy}::boolean
+      ${added.analyzeAfterCopy}::boolean, ${added.vacuumAfterCopy}::boolean,
+      ${added.deleteMethod}::text, ${added.cron}::text, ${sinceNow(added.cron)}
     )
   `);
   return loadSyncDefinition(db, added.name);
@@ -82,6 +92,9 @@ const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
   expired_ms: changes.expiredMs === undefined ? null : sql`${changes.expiredMs}::bigint`,
   analyze_after_copy: booleanOf(changes.analyzeAfterCopy),
   vacuum_after_copy: booleanOf(changes.vacuumAfterCopy),
+  delete_method: changes.deleteMethod === undefined ? null : sql`${changes.deleteMethod}::text`,
+  cron: changes.cron === undefined ? null : sql`${changes.cron}::text`,
+  cron_since: changes.cron === undefined ? null : sinceNow(changes.cron),
   onetimecopy: changes.onetimecopy === undefined ? null : sql`${changes.onetimecopy}::smallint`,
   copy_generation:
     changes.onetimecopy === undefined || changes.onetimecopy === 0 ? null : sql`copy_generation + 1`,
@@ -89,6 +102,8 @@ const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
 
 const booleanOf = (value: boolean | undefined): Sql | null =>
   value === undefined ? null : sql`${value}::boolean`;
+
+const sinceNow = (cron: string | null): Sql => sql`case when ${cron}::text is not null then now() end`;
 
 /** Who asks for a copy has decided what a sync may have been waiting for. */
 const isPausedBy = ({ isPaused, onetimecopy }: SyncChanges): Sql | null => {

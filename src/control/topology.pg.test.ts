@@ -47,6 +47,9 @@ const newSync = (name: string) =>
     expiredMs: null,
     analyzeAfterCopy: true,
     vacuumAfterCopy: false,
+    deleteMethod: 'delete',
+    cron: null,
+    cronSince: null,
     onetimecopy: 0,
   }) as const;
 
@@ -283,6 +286,9 @@ describe('syncs', () => {
       expiredMs: null,
       analyzeAfterCopy: true,
       vacuumAfterCopy: false,
+      deleteMethod: 'delete',
+      cron: null,
+      cronSince: null,
       onetimecopy: 0,
       copyGeneration: 0,
     });

@@ -79,6 +79,7 @@ export class Catalogs {
       relations: relationsOn(definition(), id),
       oldestVersion,
       isSource,
+      written: new Set(members.map(({ database }) => database.id)),
     });
     onRead(member.database, catalog);
     return catalog;

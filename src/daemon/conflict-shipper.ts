@@ -30,7 +30,7 @@ export const shipConflicts = async (shipping: ConflictShipping): Promise<void> =
   const syncs = new Map<Database['id'], { database: Database; ids: SyncId[] }>();
   // With one source there are no two versions that know nothing of each other.
   for (const sync of shipping.syncs.filter((candidate) => sources(candidate).length > 1)) {
-    for (const { database } of sync.members) {
+    for (const { database } of sync.members.filter(({ role }) => role !== 'fullcopy')) {
       const known = syncs.get(database.id) ?? { database, ids: [] };
       syncs.set(database.id, { database, ids: [...known.ids, sync.id] });
     }

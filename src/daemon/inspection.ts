@@ -4,7 +4,7 @@
  * The lanes are those of the daemon, and who takes part is decided as there. Each lane is looked at by itself, as everything is now.
  */
 import { isReplicationError, ReplicationError } from '../model/errors.ts';
-import type { Database, Member, SyncDefinition } from '../model/topology.ts';
+import { type Database, type Member, relationsOn, sources, type SyncDefinition } from '../model/topology.ts';
 import { type DatabasePreview, previewRound } from '../replication/preview.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createLog } from '../runtime/log.ts';
@@ -88,6 +88,8 @@ interface LaneLook {
 const lookAhead = async ({ sync, schema, plan, databases, loans }: LaneLook): Promise<LaneOutlook> => {
   const presence = presenceOf(plan, (database) => databases.isUp(database));
   if (presence.kind === 'missing') return { kind: 'waiting', database: presence.member.database };
+  if (plan.kind === 'fullcopy')
+    return { kind: 'planned', databases: presence.written.map(wholeCopyOf(sync)) };
   const borrow = loans.borrow.bind(loans);
   const catalogs = new Catalogs({
     schema,
@@ -107,6 +109,21 @@ const lookAhead = async ({ sync, schema, plan, databases, loans }: LaneLook): Pr
     return { kind: 'failing', error };
   }
 };
+
+const wholeCopyOf =
+  (sync: SyncDefinition) =>
+  ({ database }: Member): DatabasePreview => ({
+    database: database.name,
+    startsAnew: false,
+    problem: null,
+    tables: relationsOn(sync, database.id)
+      .filter(({ kind }) => kind === 'table')
+      .map(({ relation }) => ({
+        kind: 'copy',
+        table: relation,
+        from: sources(sync)[0]?.database.name ?? database.name,
+      })),
+  });
 
 const absentOf = ({ members }: SyncDefinition, databases: Databases): AbsentDatabase[] =>
   members.flatMap(({ database }: Member): AbsentDatabase[] => {

@@ -23,7 +23,8 @@ const busyAfterMs = 1_000;
 
 /** One that cannot be measured does not keep the others waiting. */
 export const measureLags = async (meter: LagMeter): Promise<void> => {
-  const all = meter.lanes.flatMap((lane) => lane.plan.written.map((member) => ({ lane, member })));
+  const measured = meter.lanes.filter(({ plan }) => plan.kind !== 'fullcopy');
+  const all = measured.flatMap((lane) => lane.plan.written.map((member) => ({ lane, member })));
   await forEachInTurn(all, async ({ lane, member }) => {
     if (!mayBeBehind(meter, member)) return;
     const lag = await lagOf(meter, lane, member);

@@ -38,6 +38,9 @@ const syncOf = (...members: Member[]): SyncDefinition => ({
   expiredMs: null,
   analyzeAfterCopy: true,
   vacuumAfterCopy: false,
+  deleteMethod: 'delete',
+  cron: null,
+  cronSince: null,
   onetimecopy: 0,
   copyGeneration: 0,
 });

@@ -2,12 +2,20 @@
  * Which databases of a sync are written together. Pure.
  *
  * A sync with one source has a lane for each target, so that each goes at its own pace. With several sources, the
- * sources are one lane, in which all that are present are written in one round; each target is a lane that reads them all.
+ * sources are one lane, in which all that are present are written in one round; each target is a lane that reads them all. A database in
+ * the role fullcopy is a lane that reads the first source.
  */
-import { type DatabaseId, type Member, sources, type SyncDefinition, targets } from '../model/topology.ts';
+import {
+  type DatabaseId,
+  fullCopies,
+  type Member,
+  sources,
+  type SyncDefinition,
+  targets,
+} from '../model/topology.ts';
 
 export interface LanePlan {
-  readonly kind: 'gang' | 'target';
+  readonly kind: 'gang' | 'target' | 'fullcopy';
   readonly written: readonly Member[];
   readonly readers: readonly Member[];
 }
@@ -15,8 +23,14 @@ export interface LanePlan {
 export const planLanes = (sync: SyncDefinition): LanePlan[] => {
   const readers = sources(sync);
   const gang: LanePlan[] = readers.length > 1 ? [{ kind: 'gang', written: readers, readers }] : [];
-  const single = readers.length === 0 ? [] : targets(sync);
-  return [...gang, ...single.map((target): LanePlan => ({ kind: 'target', written: [target], readers }))];
+  if (readers.length === 0) return [];
+  return [
+    ...gang,
+    ...targets(sync).map((target): LanePlan => ({ kind: 'target', written: [target], readers })),
+    ...fullCopies(sync).map(
+      (copy): LanePlan => ({ kind: 'fullcopy', written: [copy], readers: readers.slice(0, 1) }),
+    ),
+  ];
 };
 
 /** All databases of the lane, each once. */

@@ -33,7 +33,15 @@ class RememberingBoard extends StatusBoard {
 const reportOf = (unwatched: () => Unwatched | null) => {
   const board = new RememberingBoard(systemClock);
   const log = createLog({ level: 'debug', destination: new PassThrough().resume() });
-  const report = new LaneReport({ syncId, written: targets, unwatched, board, clock: systemClock, log });
+  const report = new LaneReport({
+    syncId,
+    written: targets,
+    isMeasured: true,
+    unwatched,
+    board,
+    clock: systemClock,
+    log,
+  });
   const stateOf = ({ id }: Database) => board.get({ syncId, databaseId: id });
   return { report, stateOf, rounds: board.rounds };
 };

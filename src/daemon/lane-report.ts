@@ -21,6 +21,8 @@ export interface LaneReportOptions {
   readonly syncId: SyncId;
   /** All that the lane may write. */
   readonly written: readonly Member[];
+  /** False: what a database does not have yet is not known. */
+  readonly isMeasured: boolean;
   /** A source whose changes nobody tells of at present; null: all are watched, or need not be. */
   readonly unwatched: () => Unwatched | null;
   readonly board: StatusBoard;
@@ -53,6 +55,12 @@ export class LaneReport {
   constructor(options: LaneReportOptions) {
     this.#options = options;
     this.#troubled = options.written;
+  }
+
+  /** Nothing is to be done until somebody asks for it. How it went the last time, whoever was at work, stays. */
+  rest(): void {
+    const { lastError: _, ...rest } = this.#atRest();
+    this.#setAll(this.#options.written, rest);
   }
 
   begin(written: readonly Member[]): void {
@@ -170,6 +178,8 @@ export class LaneReport {
 
   /** After a round that went well. A source that is not watched may have changes that nobody has told of. */
   #atRest(): StateChange {
+    const { isMeasured } = this.#options;
+    if (!isMeasured) return { ...inStep, rowsBehind: null, secondsBehind: null };
     const unwatched = this.#options.unwatched();
     if (unwatched === null) return inStep;
     return {
@@ -183,9 +193,9 @@ export class LaneReport {
   }
 
   #tellInStep(): void {
-    const { log, unwatched } = this.#options;
+    const { log, unwatched, isMeasured } = this.#options;
     const missing = unwatched();
-    if (missing === null) this.#tell('in step', () => log.info('replicating'));
+    if (missing === null) this.#tell('in step', () => log.info(isMeasured ? 'replicating' : 'copied'));
     else this.#tellWaiting(missing.database.name);
   }
 

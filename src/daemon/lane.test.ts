@@ -40,7 +40,7 @@ test('a bug beside the rounds is told, answers the kick, and leaves the lane at 
     schema: 'tahr',
     databases,
     gate: new RoundGate(),
-    report: new LaneReport({ ...around, syncId, written, unwatched: () => null, board }),
+    report: new LaneReport({ ...around, syncId, written, isMeasured: true, unwatched: () => null, board }),
     reached: passOn,
     mayWrite: () => true,
     readingPlace: new Rendezvous(() => 0),

@@ -31,6 +31,7 @@ import { Pacer, type RoundResult } from './pacer.ts';
 import { afterBugMs, decideNext, gravest } from './retry.ts';
 import type { RoundGate } from './round-gate.ts';
 import { restAfter } from './schedule.ts';
+import { runFullCopy } from '../replication/full-copy.ts';
 
 export interface LaneOptions {
   readonly plan: LanePlan;
@@ -79,7 +80,7 @@ export class Lane {
     const { plan, clock, random, databases, schema, definition, onCatalog } = options;
     this.plan = plan;
     this.#options = options;
-    this.#pacer = new Pacer(clock);
+    this.#pacer = new Pacer(clock, this.#readsChanges);
     this.#soon = createBackoff({ ...soonMs, random });
     this.#later = createBackoff({ ...laterMs, random });
     this.#unsettled = createBackoff({ ...unsettledMs, random });
@@ -95,6 +96,7 @@ export class Lane {
   }
 
   start(): void {
+    if (!this.#readsChanges) this.#options.report.rest();
     this.#running = inBackground('a lane', () => this.#run(), this.#options.log);
   }
 
@@ -109,14 +111,14 @@ export class Lane {
     this.#loans.abort();
   }
 
-  /** There may be changes. */
+  /** There may be changes, or it is time. */
   wake(): void {
     this.#pacer.wake();
   }
 
-  /** Something has changed for the better: no use in waiting. */
+  /** Something has changed for the better: no use in waiting. That is no reason to copy a database whole once more. */
   hurry(): void {
-    this.#pacer.hurry();
+    if (this.#readsChanges || this.#pacer.isHeldUp) this.#pacer.hurry();
   }
 
   /** A database has gone away, has come back or was restarted. It may have been set back, so it is asked anew where it stands. */
@@ -133,6 +135,11 @@ export class Lane {
   /** Where a written database stood after its last good round; null when this lane has not seen one. */
   lastPositions(database: DatabaseId): readonly Position[] | null {
     return this.#applied.get(database) ?? null;
+  }
+
+  /** False: it copies all there is when it is asked, and has nothing to look for by itself. */
+  get #readsChanges(): boolean {
+    return this.plan.kind !== 'fullcopy';
   }
 
   async #run(): Promise<void> {
@@ -186,13 +193,14 @@ export class Lane {
     const claim = { read: idsOf(sources), written: idsOf(present) };
     using place = await gate.enter(claim, this.#stopping.signal);
     if (place === null) throw interrupted();
-    await this.catalogs.see([...sources, ...present]);
+    if (this.#readsChanges) await this.catalogs.see([...sources, ...present]);
     const isGang = this.plan.kind === 'gang';
     const written = isGang
       ? await copiedFirst(sync, present, { schema, borrow: (id) => this.#loans.borrow(id) })
       : present;
     report.begin(written);
-    return await runRound({
+    const run = this.#readsChanges ? runRound : runFullCopy;
+    return await run({
       sync,
       schema,
       sources,
@@ -226,7 +234,7 @@ export class Lane {
     this.#soon.reset();
     this.#later.reset();
     // Under load the next changes are there already: waiting until they are told of takes longer (docs/decisions/0012).
-    if ([...outcome.values()].some(({ kind }) => kind === 'good')) this.wake();
+    if (this.#readsChanges && [...outcome.values()].some(({ kind }) => kind === 'good')) this.wake();
     return null;
   }
 

@@ -17,6 +17,7 @@ import { isReplicationError } from '../model/errors.ts';
 import {
   type Database,
   type DatabaseId,
+  hasDeltas,
   sources,
   type SyncDefinition,
   type SyncId,
@@ -48,14 +49,15 @@ export class Maintenance {
   /** One pass over all sources that can be reached. A failure on one does not keep the others waiting. */
   async run(syncs: readonly SyncDefinition[]): Promise<void> {
     const { databases, isHeld, log } = this.#options;
-    const held = syncs.filter(({ id }) => isHeld(id));
+    const reading = syncs.filter(hasDeltas);
+    const held = reading.filter(({ id }) => isHeld(id));
     const positions = await this.#collect(held);
     const all = new Map(held.flatMap(sources).map(({ database }) => [database.id, database]));
     for (const source of all.values()) {
       if (!databases.isUp(source.id)) continue;
       try {
         await this.#acknowledge(source, positions.get(source.id) ?? []);
-        if (isHeld(firstReader(syncs, source))) await this.#keep(source);
+        if (isHeld(firstReader(reading, source))) await this.#keep(source);
       } catch (error) {
         if (!isReplicationError(error)) throw error;
         log.warn('maintenance failed', { database: source.name, error });

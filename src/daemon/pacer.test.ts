@@ -39,11 +39,11 @@ test('a lane rests under load, and goes on at once where single changes come', (
 });
 
 test('the first turn comes by itself', async () => {
-  expect(await new Pacer(systemClock).next(never)).toMatchObject({ isKicked: false });
+  expect(await new Pacer(systemClock, true).next(never)).toMatchObject({ isKicked: false });
 });
 
 test('many calls during a turn make one more turn', async () => {
-  const pacer = new Pacer(systemClock);
+  const pacer = new Pacer(systemClock, true);
   await pacer.next(never);
   pacer.wake();
   pacer.wake();
@@ -55,7 +55,7 @@ test('many calls during a turn make one more turn', async () => {
 });
 
 test('a kick during a turn is answered by the next one', async () => {
-  const pacer = new Pacer(systemClock);
+  const pacer = new Pacer(systemClock, true);
   const first = await pacer.next(never);
   const answer = pacer.kick();
   first?.answer('of the first');
@@ -66,7 +66,7 @@ test('a kick during a turn is answered by the next one', async () => {
 });
 
 test('who waits when the lane ends is told', async () => {
-  const pacer = new Pacer(systemClock);
+  const pacer = new Pacer(systemClock, true);
   const answer = pacer.kick();
   pacer.end('over');
   expect(await answer).toBe('over');

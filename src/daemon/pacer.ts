@@ -24,13 +24,14 @@ export class Pacer {
   readonly #clock: Clock;
   readonly #bell: Bell;
   #block: Block = { kind: 'none' };
-  /** There may be changes from before the first round. */
-  #isWanted = true;
+  #isWanted: boolean;
   #isUrgent = false;
   #kicks: ((result: RoundResult) => void)[] = [];
 
-  constructor(clock: Clock) {
+  /** @param isWanted there may be changes from before the first round */
+  constructor(clock: Clock, isWanted: boolean) {
     this.#clock = clock;
+    this.#isWanted = isWanted;
     this.#bell = new Bell(clock);
   }
 
@@ -44,6 +45,11 @@ export class Pacer {
   hurry(): void {
     this.#isUrgent = true;
     this.#bell.ring();
+  }
+
+  /** Something is in the way of a round that is to be. */
+  get isHeldUp(): boolean {
+    return this.#block.kind === 'until' || this.#block.kind === 'told';
   }
 
   /** The result of a turn that begins after this call. */

@@ -6,7 +6,13 @@ import { readPublicationForAllTables } from '../connectors/postgres/traits.ts';
 import type { Db } from '../control/db.ts';
 import { clearNotice, setNotice } from '../control/notice.ts';
 import { errorCatalogue } from '../model/errors.ts';
-import type { Database, DatabaseId, SyncDefinition, SyncId } from '../model/topology.ts';
+import {
+  type Database,
+  type DatabaseId,
+  hasDeltas,
+  type SyncDefinition,
+  type SyncId,
+} from '../model/topology.ts';
 import { forEachInTurn } from './background.ts';
 import type { Databases } from './databases.ts';
 
@@ -26,9 +32,11 @@ export class PublicationWatch {
     this.#options = options;
   }
 
-  async look({ id, members }: SyncDefinition): Promise<void> {
+  async look(sync: SyncDefinition): Promise<void> {
+    const { id, members } = sync;
     const { databases } = this.#options;
-    await forEachInTurn(members, async ({ database }) => {
+    const kept = hasDeltas(sync) ? members.filter(({ role }) => role !== 'fullcopy') : [];
+    await forEachInTurn(kept, async ({ database }) => {
       if (!databases.isUp(database.id)) return;
       await using loan = await databases.borrow(database.id);
       const publication = await readPublicationForAllTables(loan.session);

@@ -15,6 +15,7 @@ import { ReplicationError } from '../model/errors.ts';
 import {
   type Database,
   type DatabaseId,
+  hasDeltas,
   type RelationId,
   sources,
   type SyncDefinition,
@@ -161,7 +162,7 @@ export class Supervisor {
     for (const sync of wanted) this.#startOrAdopt(sync);
     const watched = this.#isStopped
       ? []
-      : wanted.flatMap((sync) => sources(sync).map(({ database }) => database));
+      : wanted.filter(hasDeltas).flatMap((sync) => sources(sync).map(({ database }) => database));
     await watchers.use(distinct(watched));
   }
 

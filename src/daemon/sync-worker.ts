@@ -9,6 +9,7 @@ import type { Db } from '../control/db.ts';
 import { settleCopy } from '../control/sync.ts';
 import {
   type DatabaseId,
+  hasDeltas,
   type Member,
   type RelationId,
   sources,
@@ -20,6 +21,7 @@ import { Rendezvous } from '../replication/read/rendezvous.ts';
 import type { ReadingPlace } from '../replication/read-round.ts';
 import type { RoundOutcome } from '../replication/round.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { nextCronTime } from '../runtime/cron.ts';
 import type { Log } from '../runtime/log.ts';
 import { inBackground } from './background.ts';
 import { CatalogueWatch } from './catalogue-watch.ts';
@@ -28,6 +30,7 @@ import type { Databases } from './databases.ts';
 import { asLastError } from './failure-report.ts';
 import { measureLags } from './lag-meter.ts';
 import { Lane } from './lane.ts';
+import { nextCopyAt } from './due.ts';
 import { membersOf, planLanes } from './lane-plan.ts';
 import { LaneReport, type Unwatched } from './lane-report.ts';
 import { repeat } from './periodic.ts';
@@ -78,6 +81,9 @@ export class SyncWorker {
   /** These two by `Clock.elapsed`. */
   #lastClockAt: number;
   #lastSequencesAt: number;
+  /** These two by `Clock.now`: when rounds were begun because of the cron expression, and each lane that copies because it was due. */
+  #lastCronAt: number;
+  readonly #dueAt = new Map<Lane, number>();
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(definition: SyncDefinition, surroundings: WorkerSurroundings) {
@@ -86,6 +92,7 @@ export class SyncWorker {
     this.#surroundings = surroundings;
     this.#lastClockAt = clock.elapsed();
     this.#lastSequencesAt = clock.elapsed();
+    this.#lastCronAt = clock.now();
     const syncLog = log.with({ sync: definition.name });
     const readingPlace: ReadingPlace = new Rendezvous(() => clock.elapsed());
     this.#lanes = planLanes(definition).map((plan) => {
@@ -93,6 +100,7 @@ export class SyncWorker {
       const report = new LaneReport({
         syncId: definition.id,
         written: plan.written,
+        isMeasured: plan.kind !== 'fullcopy',
         unwatched: () => this.#unwatched(plan.readers),
         board,
         clock,
@@ -133,6 +141,7 @@ export class SyncWorker {
     const { clock, log } = this.#surroundings;
     const around = { clock, log: log.with({ sync: this.#definition.name }), signal: this.#stopping.signal };
     for (const lane of this.#lanes) lane.start();
+    if (this.#definition.onetimecopy !== 0) this.#copyWhole();
     this.#showReaders();
     this.#running = Promise.all([
       repeat({ name: 'the clock', everyMs: clockEveryMs, work: async () => this.#lookAtClock() }, around),
@@ -182,8 +191,12 @@ export class SyncWorker {
 
   /** A definition for which the same lanes serve. */
   adopt(definition: SyncDefinition): void {
-    if (definition.copyGeneration !== this.#definition.copyGeneration) this.#copied = new Set();
+    const isCopyWanted = definition.copyGeneration !== this.#definition.copyGeneration;
     this.#definition = definition;
+    if (isCopyWanted) {
+      this.#copied = new Set();
+      this.#copyWhole();
+    }
     for (const lane of this.#lanes) lane.hurry();
   }
 
@@ -191,7 +204,7 @@ export class SyncWorker {
   wake(source: DatabaseId, tables: ReadonlySet<RelationId> | 'all'): void {
     const { autokick, relations } = this.#definition;
     if (!autokick || (tables !== 'all' && !relations.some(({ id }) => tables.has(id)))) return;
-    for (const lane of this.#lanes) {
+    for (const lane of this.#readingLanes) {
       if (lane.plan.readers.some(({ database }) => database.id === source)) lane.wake();
     }
   }
@@ -217,15 +230,51 @@ export class SyncWorker {
     return error === undefined ? { result: 'done' } : { result: 'failed', ...asLastError(error) };
   }
 
+  /** Those to which changes are brought. */
+  get #readingLanes(): readonly Lane[] {
+    return this.#lanes.filter(({ plan }) => plan.kind !== 'fullcopy');
+  }
+
+  /** Those of databases that are replaced whole. */
+  get #copyingLanes(): readonly Lane[] {
+    return this.#lanes.filter(({ plan }) => plan.kind === 'fullcopy');
+  }
+
+  #copyWhole(): void {
+    for (const lane of this.#copyingLanes) lane.wake();
+  }
+
   #lookAtClock(): void {
-    const { checktimeMs, relations, autokick } = this.#definition;
+    this.#lookForChanges();
+    for (const lane of this.#copyingLanes) this.#lookForCopy(lane);
+  }
+
+  #lookForCopy(lane: Lane): void {
+    const { board, clock } = this.#surroundings;
+    const { id } = this.#definition;
+    const goodAts = lane.plan.written.map(
+      ({ database }) => board.get({ syncId: id, databaseId: database.id }).lastGoodAt,
+    );
+    const lastAt = Math.max(0, this.#dueAt.get(lane) ?? 0, ...goodAts.map((at) => at ?? 0));
+    const dueAt = nextCopyAt(this.#definition, lastAt === 0 ? null : lastAt);
+    if (dueAt === null || dueAt > clock.now()) return;
+    this.#dueAt.set(lane, clock.now());
+    lane.wake();
+  }
+
+  #lookForChanges(): void {
+    const { checktimeMs, cron, relations, autokick } = this.#definition;
     const now = this.#surroundings.clock.elapsed();
+    const wallNow = this.#surroundings.clock.now();
     const hasSequences = relations.some(({ kind }) => kind === 'sequence');
     const isDue = checktimeMs !== null && now - this.#lastClockAt >= checktimeMs;
+    const cronAt = cron === null ? null : nextCronTime(cron, this.#lastCronAt);
+    const isCronDue = cronAt !== null && cronAt <= wallNow;
     const isSequenceDue = autokick && hasSequences && now - this.#lastSequencesAt >= sequencesEveryMs;
     if (isDue) this.#lastClockAt = now;
     if (isSequenceDue) this.#lastSequencesAt = now;
-    if (isDue || isSequenceDue) for (const lane of this.#lanes) lane.wake();
+    if (isCronDue) this.#lastCronAt = wallNow;
+    if (isDue || isCronDue || isSequenceDue) for (const lane of this.#readingLanes) lane.wake();
   }
 
   /** A database that is only read has no lane of its own: it is in step with itself, or away. */
@@ -233,7 +282,7 @@ export class SyncWorker {
     const { board, databases } = this.#surroundings;
     const readers = sources(this.#definition);
     const [only] = readers;
-    if (only === undefined || readers.length > 1) return;
+    if (only === undefined || readers.length > 1 || !hasDeltas(this.#definition)) return;
     const place = { syncId: this.#definition.id, databaseId: only.database.id };
     const error = databases.problemOf(only.database.id)?.error ?? this.#unwatched([only])?.error ?? null;
     board.update(
@@ -250,7 +299,7 @@ export class SyncWorker {
 
   /** Of those that take part; one that is away is told to be away by the lanes. */
   #unwatched(readers: readonly Member[]): Unwatched | null {
-    if (!this.#definition.autokick) return null;
+    if (!this.#definition.autokick || !hasDeltas(this.#definition)) return null;
     const { watchProblemOf, databases } = this.#surroundings;
     const problems = readers
       .filter(({ database }) => databases.isUp(database.id))

@@ -217,6 +217,11 @@ export const errorCatalogue = {
     action:
       'Publish the tables by name, or create the empty tables on the subscribers and add the db with force.',
   },
+  truncate_impossible: {
+    retry: 'manual',
+    meaning: 'A table is to be emptied by TRUNCATE, and tables that are not in the sync refer to it.',
+    action: 'Use deletemethod=delete; or truncate_cascade, which empties those tables too.',
+  },
   foreign_installation: {
     retry: 'manual',
     meaning:

@@ -92,6 +92,10 @@ export interface SyncRelation {
 /** 0 none, 1 always, 2 only where the target table is empty. */
 export type OneTimeCopy = 0 | 1 | 2;
 
+/** How a table is emptied before it is filled with all rows of the source. */
+export const deleteMethods = ['delete', 'truncate', 'truncate_cascade'] as const;
+export type DeleteMethod = (typeof deleteMethods)[number];
+
 /** `highest`: the value that went furthest goes everywhere. `interleave`: each source draws values of its own. */
 export const sequenceModes = ['highest', 'interleave'] as const;
 export type SequenceMode = (typeof sequenceModes)[number];
@@ -114,6 +118,10 @@ export interface SyncDefinition {
   readonly autokick: boolean;
   /** Run at least this often; null: never by the clock. */
   readonly checktimeMs: number | null;
+  /** Run at these times, by the clock of the daemon: a cron expression; null: never. */
+  readonly cron: string | null;
+  /** When the expression was given, in milliseconds since 1970; null where there is none. */
+  readonly cronSince: number | null;
   /** Changes that wait for longer are late, and after `expiredMs` very late; null: never. */
   readonly overdueMs: number | null;
   readonly expiredMs: number | null;
@@ -122,6 +130,8 @@ export interface SyncDefinition {
   readonly analyzeAfterCopy: boolean;
   /** Take away what a copy has replaced. */
   readonly vacuumAfterCopy: boolean;
+  /** Of databases in the role fullcopy. */
+  readonly deleteMethod: DeleteMethod;
   /** Raised each time that a copy is asked for; a database whose position carries a lower number is copied to. */
   readonly copyGeneration: number;
 }
@@ -147,3 +157,10 @@ export const sources = (sync: SyncDefinition): readonly Member[] =>
 
 export const targets = (sync: SyncDefinition): readonly Member[] =>
   sync.members.filter((member) => member.role === 'target' && member.database.status === 'active');
+
+export const fullCopies = (sync: SyncDefinition): readonly Member[] =>
+  sync.members.filter((member) => member.role === 'fullcopy' && member.database.status === 'active');
+
+/** Changes are captured for somebody: a database in the role fullcopy, which is replaced whole, reads none. */
+export const hasDeltas = ({ members }: Pick<SyncDefinition, 'members'>): boolean =>
+  members.filter(({ role }) => role !== 'fullcopy').length > 1;

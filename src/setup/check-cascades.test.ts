@@ -54,6 +54,9 @@ const syncOf = (
   expiredMs: null,
   analyzeAfterCopy: true,
   vacuumAfterCopy: false,
+  deleteMethod: 'delete',
+  cron: null,
+  cronSince: null,
   onetimecopy: 0,
   copyGeneration: 0,
 });

@@ -7,10 +7,14 @@ import { isSource } from './members.ts';
 import type { Side } from './side.ts';
 import { typeFits } from './type-fits.ts';
 
-export const checkColumns = (sides: readonly Side[]): Finding[] =>
-  sides
-    .filter(isSource)
-    .flatMap((source) => sides.filter((side) => side !== source).flatMap((side) => checkPair(source, side)));
+export const checkColumns = (sides: readonly Side[]): Finding[] => {
+  const sources = sides.filter(isSource);
+  return sources.flatMap((source) =>
+    sides
+      .filter((side) => side !== source && (side.usesDeltas || source === sources[0]))
+      .flatMap((side) => checkPair(source, side)),
+  );
+};
 
 interface Way {
   readonly from: string;

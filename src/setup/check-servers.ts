@@ -20,8 +20,10 @@ const checkServer = (side: Side): Finding[] => {
       errorFinding('server_unsupported', { database, what: `is on PostgreSQL ${version}; 13 is the oldest` }),
     );
   }
-  if (traits.isInRecovery)
+  // A standby may be what everything is copied from.
+  if (traits.isInRecovery && !(isSource(side) && !side.usesDeltas))
     findings.push(errorFinding('server_unsupported', { database, what: 'is in recovery: it is a standby' }));
+  if (!side.usesDeltas) return findings;
   if (traits.publicationForAllTables !== null) {
     const what = `has the publication "${traits.publicationForAllTables}" FOR ALL TABLES`;
     findings.push(errorFinding('publication_for_all_tables', { database, what }));

@@ -16,11 +16,11 @@ const checkTable = (side: Side, sideTable: SideTable): Finding[] => {
   const findings = checkPrivileges(side, sideTable);
   if (sideTable.projectionProblem !== null)
     findings.push({ severity: 'error', error: sideTable.projectionProblem });
-  if (table.key === null && side.role !== 'fullcopy')
+  if (table.key === null && side.usesDeltas)
     findings.push(
       errorFinding('relation_without_key', { ...at, what: `has no usable key: ${table.keyProblem}` }),
     );
-  if (table.key?.isDeferrable === true) {
+  if (table.key?.isDeferrable === true && side.usesDeltas) {
     const what = `has the key "${table.key.index}", which is DEFERRABLE: Tahr checks it itself after each round`;
     findings.push(
       warningFinding('unique_conflict', { ...at, what, hint: 'A key that is not deferrable costs less.' }),
@@ -30,22 +30,23 @@ const checkTable = (side: Side, sideTable: SideTable): Finding[] => {
     findings.push(
       errorFinding('row_security_active', { ...at, what: 'has row-level security that applies to the role' }),
     );
-  if (!side.traits.hasReplicaRole && table.firesWithoutReplicaRole.length > 0) {
+  const isWritten = side.usesDeltas || side.role === 'fullcopy';
+  if (isWritten && !side.traits.hasReplicaRole && table.firesWithoutReplicaRole.length > 0) {
     const what = `would fire for replicated rows: ${table.firesWithoutReplicaRole.join(', ')}`;
     findings.push(errorFinding('replica_role_missing', { ...at, what }));
   }
   return findings;
 };
 
+const neededOn = (side: Side): TablePrivilege[] => {
+  if (side.role === 'fullcopy')
+    return ['SELECT', 'INSERT', side.deleteMethod === 'delete' ? 'DELETE' : 'TRUNCATE'];
+  if (!side.usesDeltas) return ['SELECT'];
+  return ['SELECT', 'INSERT', 'UPDATE', 'DELETE', ...(isSource(side) ? (['TRIGGER'] as const) : [])];
+};
+
 const checkPrivileges = (side: Side, { relation, privileges }: SideTable): Finding[] => {
-  const needed: TablePrivilege[] = [
-    'SELECT',
-    'INSERT',
-    'UPDATE',
-    'DELETE',
-    ...(isSource(side) ? (['TRIGGER'] as const) : []),
-  ];
-  const missing = needed.filter((privilege) => !privileges.has(privilege));
+  const missing = neededOn(side).filter((privilege) => !privileges.has(privilege));
   if (missing.length === 0) return [];
   const what = `does not give the role ${missing.join(', ')}, or not USAGE of its schema`;
   return [

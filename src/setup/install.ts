@@ -13,7 +13,7 @@ import {
   removeConsumer,
   retainConsumers,
 } from '../connectors/postgres/consumer.ts';
-import { adoptRestored, installSchema } from '../connectors/postgres/identity.ts';
+import { adoptRestored, installSchema, isInstalled } from '../connectors/postgres/identity.ts';
 import { readLineage, type StoredLineage } from '../connectors/postgres/lineage.ts';
 import {
   beginPosition,
@@ -72,12 +72,12 @@ export const installSync = async (options: SetupOptions): Promise<Finding[]> => 
 
 const install = async (options: SetupOptions, sides: readonly Side[], undo: Undo): Promise<void> => {
   const { schema, installation, signal } = options;
-  for (const { session, database } of sides) {
+  for (const { session, database } of sides.filter(({ usesDeltas }) => usesDeltas)) {
     const isNew = await installSchema(session, { schema, installation, database: database.id });
     if (isNew) undo.add(() => uninstall(session, schema, signal));
     else if (options.definition.onetimecopy !== 0) await adoptIfRestored(session, schema);
   }
-  for (const source of sides.filter(isSource)) {
+  for (const source of sides.filter((side) => isSource(side) && side.usesDeltas)) {
     const readers = readersOf(options, source);
     undo.add(() => removeUnusedCapture(options, source));
     const registered = await registerConsumers(options, { source, readers, undo });
@@ -197,7 +197,9 @@ const readBeginning = async (
 /** What an earlier form of the sync needed and this one does not. */
 const removeLeftovers = async (options: SetupOptions, side: Side): Promise<void> => {
   const { schema, definition } = options;
-  const { session } = side;
+  const { session, usesDeltas } = side;
+  // What is there may be another installation's: nothing of ours was put there.
+  if (!usesDeltas && (side.foreign !== null || !(await isInstalled(session, schema)))) return;
   const readers = isSource(side) ? readersOf(options, side) : [];
   const sources = definition.members.filter(isSource).map(({ database }) => database.id);
   await session.script(

@@ -5,7 +5,7 @@
 import { isInstalled } from '../connectors/postgres/identity.ts';
 import { readLineage } from '../connectors/postgres/lineage.ts';
 import { readPositions } from '../connectors/postgres/position.ts';
-import type { SyncDefinition } from '../model/topology.ts';
+import { hasDeltas, type SyncDefinition } from '../model/topology.ts';
 import type { SetupOptions } from './install.ts';
 import { isSource, keepsPositions, type OpenMember, reachMembers } from './members.ts';
 
@@ -18,9 +18,9 @@ export const isPrepared = async ({ definition, schema, connect }: SetupOptions):
 
 const isReady = async (member: OpenMember, definition: SyncDefinition, schema: string): Promise<boolean> => {
   const { session, database } = member;
+  if (!hasDeltas(definition) || !keepsPositions(member)) return true;
   if (!(await isInstalled(session, schema))) return false;
   if (isSource(member) && !(await readLineage(session, schema)).isPhysicalCopy) return false;
-  if (!keepsPositions(member)) return true;
   const positions = await readPositions(session, schema, definition.id);
   return definition.members
     .filter((other) => isSource(other) && other.database.id !== database.id)

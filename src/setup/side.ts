@@ -12,8 +12,16 @@ import {
   type Traits,
 } from '../connectors/postgres/traits.ts';
 import { isReplicationError, type ReplicationError } from '../model/errors.ts';
-import { formatRelation, relationsOn, type SyncDefinition, type SyncRelation } from '../model/topology.ts';
-import { isSource, type OpenMember } from './members.ts';
+import {
+  type DatabaseId,
+  type DeleteMethod,
+  formatRelation,
+  hasDeltas,
+  relationsOn,
+  type SyncDefinition,
+  type SyncRelation,
+} from '../model/topology.ts';
+import { isSource, keepsPositions, type OpenMember } from './members.ts';
 
 export interface SideTable {
   readonly relation: SyncRelation;
@@ -34,6 +42,10 @@ export interface SideSequence {
 }
 
 export interface Side extends OpenMember {
+  /** It is read, or written, by what changes; false: it is copied whole, or from it everything is. */
+  readonly usesDeltas: boolean;
+  /** How its tables are emptied in the role fullcopy. */
+  readonly deleteMethod: DeleteMethod;
   readonly traits: Traits;
   /** The schema is there and somebody else's; null when it is ours, or not there. */
   readonly foreign: ReplicationError | null;
@@ -47,9 +59,11 @@ export const readSides = (
   { members, schema, installation }: ReadOptions,
 ): Promise<Side[]> => {
   const oldestVersion = Math.min(...members.map(({ session }) => session.serverVersion));
-  return Promise.all(
-    members.map((member) => readSide(definition, { member, schema, installation, oldestVersion })),
+  const replaced = new Set(
+    definition.members.filter((member) => !keepsPositions(member)).map(({ database }) => database.id),
   );
+  const common = { schema, installation, oldestVersion, replaced };
+  return Promise.all(members.map((member) => readSide(definition, { member, ...common })));
 };
 
 interface ReadOptions {
@@ -63,6 +77,8 @@ interface Reading {
   readonly schema: string;
   readonly installation: string;
   readonly oldestVersion: number;
+  /** The databases in the role fullcopy. */
+  readonly replaced: ReadonlySet<DatabaseId>;
 }
 
 const readSide = async (definition: SyncDefinition, reading: Reading): Promise<Side> => {
@@ -93,6 +109,8 @@ const readSide = async (definition: SyncDefinition, reading: Reading): Promise<S
   }
   return {
     ...member,
+    usesDeltas: hasDeltas(definition) && keepsPositions(member),
+    deleteMethod: definition.deleteMethod,
     traits: await readTraits(session, schema),
     foreign: await readForeign(reading),
     tables: sideTables,
@@ -101,7 +119,7 @@ const readSide = async (definition: SyncDefinition, reading: Reading): Promise<S
 };
 
 const readWays = async (
-  { member, oldestVersion }: Reading,
+  { member, oldestVersion, replaced }: Reading,
   { customCols }: SyncRelation,
   table: Table | null,
 ): Promise<Pick<SideTable, 'projections' | 'projectionProblem'>> => {
@@ -113,6 +131,7 @@ const readWays = async (
           customCols,
           oldestVersion,
           database: member.database.name,
+          replaced,
         });
     return { projections, projectionProblem: null };
   } catch (error) {

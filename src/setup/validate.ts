@@ -10,6 +10,7 @@ import { checkPositions } from './check-positions.ts';
 import { checkSequences } from './check-sequences.ts';
 import { checkServers } from './check-servers.ts';
 import { checkTables } from './check-tables.ts';
+import { checkTruncation } from './check-truncation.ts';
 import type { Finding } from './finding.ts';
 import { type Connect, reachMembers } from './members.ts';
 import { readSides, type Side } from './side.ts';
@@ -42,4 +43,5 @@ export const checkSync = async (definition: SyncDefinition, sides: readonly Side
   ...checkSequences(definition, sides),
   ...checkColumns(sides),
   ...(await checkFilters(sides)),
+  ...(await checkTruncation(sides)),
 ];

@@ -117,3 +117,17 @@ test('a chain that ends in the middle is told of when it is made, and by validat
 /** A command that changes settings does not wait for the daemon; a kick that comes after it is answered after it. */
 const kickUntilAdopted = (installation: Installation): Promise<string> =>
   installation.ok('kick', 'first', '10');
+
+test('what is copied whole goes on with makedelta, and only then', async () => {
+  const { installation, write, eventually, rows } = await createChain();
+  await installation.ok('add', 'sync', 'first', 'tables=items', 'dbs=A:source,B:fullcopy');
+  await installation.ok('add', 'sync', 'second', 'tables=items', 'dbs=B:source,C:target');
+  startDaemon(installation.control);
+  await write(`${insert(1)}, (2, 'y')`);
+  await installation.ok('kick', 'first', '30');
+  expect(await rows('B')).toEqual(['(1,x)', '(2,y)']);
+  await installation.ok('update', 'db', 'B', 'makedelta=on');
+  await write(`delete from public.items where id = 1`);
+  await installation.ok('kick', 'first', '30');
+  await eventually('C', ['(2,y)']);
+});

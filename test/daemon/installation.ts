@@ -13,6 +13,7 @@ import { rememberRelations } from '../../src/control/relation.ts';
 import { addRelGroup } from '../../src/control/relgroup.ts';
 import { type ControlStore, openControlStore } from '../../src/control/store.ts';
 import { addSync, type NewSync } from '../../src/control/sync.ts';
+import { loadSyncDefinition } from '../../src/control/sync-definition.ts';
 import { readSyncStates, type StoredSyncState } from '../../src/control/sync-state.ts';
 import { runDaemon } from '../../src/daemon/daemon.ts';
 import type { ConnectionParameters, DatabaseName, Role, SyncDefinition } from '../../src/model/topology.ts';
@@ -112,9 +113,11 @@ export class TestInstallation {
     });
   }
 
-  /** Kicks the sync and waits for the answer. */
-  async kick(timeoutMs = 10_000): Promise<KickOutcome | null> {
-    const id = await this.store.transaction((db) => requestKick(db, this.sync.id));
+  /** Kicks a sync, by itself the first one, and waits for the answer. */
+  async kick(name: string = this.sync.name, timeoutMs = 10_000): Promise<KickOutcome | null> {
+    const id = await this.store.transaction(async (db) =>
+      requestKick(db, (await loadSyncDefinition(db, name)).id),
+    );
     return vi.waitFor(
       async () => {
         const kick = await this.store.transaction((db) => readKick(db, id));
@@ -234,6 +237,8 @@ export const createInstallation = async (options: InstallationOptions): Promise<
       expiredMs: null,
       analyzeAfterCopy: true,
       vacuumAfterCopy: false,
+      deleteMethod: 'delete',
+      cron: null,
       onetimecopy: 0,
       ...options.sync,
     });

@@ -122,7 +122,7 @@ test('a short absence of the control database is not noticed, and what was done 
   await shop.equal();
   await back();
   await vi.waitFor(async () => expect((await shop.state('B')).totals.inserted).toBe(1), { timeout: 20_000 });
-  expect(await shop.kick(20_000)).toEqual({ result: 'done' });
+  expect(await shop.kick(shop.sync.name, 20_000)).toEqual({ result: 'done' });
 });
 
 /** Seen to fail: with `onEnded` in daemon.ts doing nothing and `mayWrite` always true the row arrives while the lease is long over. */
@@ -142,7 +142,7 @@ test('without the control database for longer than a lease a daemon writes nothi
     waitingFor: null,
     totals: { inserted: 1, updated: 0, deleted: 0, conflicts: 0 },
   });
-  expect(await shop.kick(20_000)).toEqual({ result: 'done' });
+  expect(await shop.kick(shop.sync.name, 20_000)).toEqual({ result: 'done' });
 }, 90_000);
 
 test('a daemon that starts while the control database is away waits for it', async () => {

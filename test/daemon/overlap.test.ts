@@ -50,6 +50,8 @@ const addAnother = (shop: TestInstallation, { name, roles, table }: Another): Pr
       expiredMs: null,
       analyzeAfterCopy: true,
       vacuumAfterCopy: false,
+      deleteMethod: 'delete',
+      cron: null,
       onetimecopy: 0,
     });
     await install(sync, (await getInstallation(db)).id);

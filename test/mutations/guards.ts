@@ -80,6 +80,15 @@ export const guards: readonly Guard[] = [
     name: 'what a target has received is still there after the source has crashed, also of writers that did not wait for the disk',
   },
   {
+    invariant: 1,
+    what: 'a full copy takes a table that was rewritten under its snapshot for empty',
+    file: 'src/connectors/postgres/replacement-source.ts',
+    from: '    if (rewritten === undefined) return;',
+    to: '    if (rewritten !== null) return;',
+    test: 'test/daemon/full-copies.test.ts',
+    name: 'a table that is truncated after the snapshot is not taken for empty',
+  },
+  {
     invariant: 2,
     what: 'equal rows are written again',
     file: 'src/connectors/postgres/apply.ts',
@@ -532,7 +541,7 @@ export const guards: readonly Guard[] = [
   {
     invariant: 7,
     what: 'a round commits though its lease has ended',
-    file: 'src/replication/apply/destination.ts',
+    file: 'src/replication/may-write.ts',
     from: '  if (mayWrite()) return;\n',
     to: '  if (mayWrite() || sync.name !== undefined) return;\n',
     test: 'test/scenarios/worker-overtaken.test.ts',
@@ -546,6 +555,15 @@ export const guards: readonly Guard[] = [
     to: '       where true',
     test: 'src/control/lease.pg.test.ts',
     name: 'a lease is taken once, and nobody else gets it while it is live',
+  },
+  {
+    invariant: 7,
+    what: 'the snapshot of a full copy is taken before the tables are locked',
+    file: 'src/replication/full-copy.ts',
+    from: "    await this.#target.begin(plans, passedOn(target));\n    await this.#source.open();\n    await reached('source_opened', source.database);",
+    to: "    await this.#source.open();\n    await reached('source_opened', source.database);\n    await this.#target.begin(plans, passedOn(target));",
+    test: 'test/daemon/full-copies.test.ts',
+    name: 'of two copies the one that ends last is the newer one',
   },
   {
     invariant: 9,

@@ -102,3 +102,17 @@ it('a daemon says so, and goes on by itself when the source is promoted', async 
   await shop.equal(60_000);
   await shop.eventually('B', { state: 'idle', lastError: null }, 30_000);
 });
+
+it('a source in recovery may be what a database is copied from whole', async () => {
+  await using a = await startServer({ settings });
+  const tahr = await createInstallation({
+    roles: { A: 'source', B: 'fullcopy' },
+    servers: { A: a },
+    ...orders,
+  });
+  await tahr.run('A', `insert into orders values (1, 'one')`);
+  await demote(a);
+  tahr.startDaemon();
+  await vi.waitFor(async () => expect(await tahr.kick()).toEqual({ result: 'done' }), { timeout: 20_000 });
+  expect(await tahr.rows('B', 'orders')).toEqual(['(1,one)']);
+});

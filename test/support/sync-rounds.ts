@@ -87,6 +87,7 @@ export const createSyncRounds = (
       relations: relationsOn(rounds.sync, id),
       oldestVersion: site.oldestVersion,
       isSource: members().some(({ database, role }) => database.id === id && role === 'source'),
+      written: new Set(members().map(({ database }) => database.id)),
     });
   };
   const rounds: SyncRounds = {

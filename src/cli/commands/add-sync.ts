@@ -11,7 +11,7 @@ import type { SyncDefinition } from '../../model/topology.ts';
 import { change, type Say } from '../change.ts';
 import { command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { copyHelp, copyNotice } from '../copy-notice.ts';
+import { copyHelp, copyNotice, fullCopyNotice } from '../copy-notice.ts';
 import { joinDbGroup, membersOf } from '../dbgroup-members.ts';
 import type { Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
@@ -48,6 +48,7 @@ export const addSync = command({
       const definition = await store(db, { context, say, name: unquote(name), settings });
       await install(db, { context, definition, say });
       copyNotice(definition).forEach(say);
+      fullCopyNotice(definition, definition.members).forEach(say);
       if (context.options.dryRun !== true) aftermath.whenLost(() => undoInstall(context, definition));
     });
   },
@@ -81,6 +82,8 @@ const store = async (db: Db, added: NewSync): Promise<SyncDefinition> => {
     onetimecopy: settings.onetimecopy ?? 0,
     analyzeAfterCopy: settings.analyze_after_copy ?? true,
     vacuumAfterCopy: settings.vacuum_after_copy ?? false,
+    deleteMethod: settings.deletemethod ?? 'delete',
+    cron: settings.cron ?? null,
   });
   if (settings.makedelta !== undefined) await setMakedelta(db, name, settings.makedelta);
   say(`Added sync "${name}"`);

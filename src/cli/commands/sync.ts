@@ -64,7 +64,7 @@ const syncLines = (sync: SyncDefinition, isVerbose: boolean): string => {
   if (!isVerbose) return line;
   return [
     line,
-    `  Conflict strategy: ${sync.conflictStrategy}  Sequences: ${sync.sequence}  Autokick: ${onOff(sync.autokick)}  Check time: ${formatInterval(sync.checktimeMs)}`,
+    `  Conflict strategy: ${sync.conflictStrategy}  Sequences: ${sync.sequence}  Autokick: ${onOff(sync.autokick)}  Check time: ${formatInterval(sync.checktimeMs)}${sync.cron === null ? '' : `  Cron: ${sync.cron}`}`,
     `  Relations: ${sync.relations.map(({ relation }) => formatRelation(relation)).join(', ')}`,
   ].join('\n');
 };
@@ -174,6 +174,8 @@ const ownChanges = (settings: SyncSettings, sources: readonly DatabaseName[]): S
     onetimecopy: settings.onetimecopy,
     analyzeAfterCopy: settings.analyze_after_copy,
     vacuumAfterCopy: settings.vacuum_after_copy,
+    deleteMethod: settings.deletemethod,
+    cron: settings.cron,
     autokick: settings.autokick,
     checktimeMs: settings.checktime,
     overdueMs: settings.overdue,
@@ -208,8 +210,10 @@ const facts = (sync: SyncDefinition): [string, string][] => [
   ['onetimecopy', String(sync.onetimecopy)],
   ['analyze_after_copy', onOff(sync.analyzeAfterCopy)],
   ['vacuum_after_copy', onOff(sync.vacuumAfterCopy)],
+  ['deletemethod', sync.deleteMethod],
   ['autokick', onOff(sync.autokick)],
   ['checktime', formatInterval(sync.checktimeMs)],
+  ['cron', sync.cron ?? 'none'],
   ['overdue', formatInterval(sync.overdueMs)],
   ['expired', formatInterval(sync.expiredMs)],
   ['status', sync.status],

@@ -1,5 +1,6 @@
 /** Readers of values: each takes the text after `key=` and answers with the value or refuses it in a sentence. Pure. */
 import { type Role, roles } from '../../model/topology.ts';
+import { isCronExpression, nextCronTime } from '../../runtime/cron.ts';
 import { usageError } from './usage.ts';
 import { splitList, unquote } from './words.ts';
 
@@ -105,6 +106,15 @@ export const intervalMs: Reader<number | null> = (value, key) => {
   const ms = clockMs(content) ?? unitsMs(content);
   if (ms === null) throw invalid(value, key, 'an interval such as 30s, "5 minutes", 1h30m or 00:05:00');
   return ms === 0 ? null : ms;
+};
+
+/** `"0 3 * * *"`; nothing, `none` or `off`: null. */
+export const cron: Reader<string | null> = (value, key) => {
+  const content = unquote(value).trim();
+  if (['', 'none', 'off', 'never'].includes(content.toLowerCase())) return null;
+  if (!isCronExpression(content) || nextCronTime(content, Date.now()) === null)
+    throw invalid(value, key, 'a cron expression such as "0 3 * * *" (minute hour day month weekday)');
+  return content;
 };
 
 const clockMs = (content: string): number | null => {

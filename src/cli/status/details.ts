@@ -60,6 +60,7 @@ const facts = (report: SyncReport, view: View): [string, string | null][] => {
     ],
     ['Status', `${sync.status}${sync.isPaused ? ', paused' : ''}`],
     ['Check time', formatInterval(sync.checktimeMs)],
+    ['Cron', sync.cron],
     ['Overdue', sync.overdueMs === null ? null : formatDuration(sync.overdueMs)],
     ['Expired', sync.expiredMs === null ? null : formatDuration(sync.expiredMs)],
     ['Autokick', sync.autokick ? 'yes' : 'no'],
@@ -86,11 +87,12 @@ const databaseTable = (report: SyncReport, view: View): string =>
     report.databases.map((database) => databaseRow(database, view)),
   );
 
-const databaseRow = ({ name, role, state }: DatabaseReport, view: View): string[] => {
-  if (state === null) return [name, role, 'nothing to tell', '', '', '', '', ''];
+const databaseRow = ({ name, role, copiedFrom, state }: DatabaseReport, view: View): string[] => {
+  const task = copiedFrom === null ? role : `${role} of ${copiedFrom}`;
+  if (state === null) return [name, task, 'nothing to tell', '', '', '', '', ''];
   return [
     name,
-    role,
+    task,
     `${paintCondition(state.condition, view)}${asOf(state, view)}`,
     behind(state),
     changes(state.totals),

@@ -43,12 +43,13 @@ const syncJson = ({
   rounds: rounds.map(roundJson),
 });
 
-const databaseJson = ({ name, role, state }: DatabaseReport) =>
+const databaseJson = ({ name, role, copiedFrom, state }: DatabaseReport) =>
   state === null
-    ? { name, role, state: null }
+    ? { name, role, copiedFrom, state: null }
     : {
         name,
         role,
+        copiedFrom,
         state: state.condition,
         since: iso(state.since),
         waitingFor: state.waitingFor,

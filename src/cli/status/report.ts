@@ -12,7 +12,7 @@ import type { StoredNotice } from '../../control/notice.ts';
 import type { StoredRound } from '../../control/round.ts';
 import type { LastError, StoredSyncState, WorkState } from '../../control/sync-state.ts';
 import type { ErrorCode } from '../../model/errors.ts';
-import { formatRelation, type Role, type SyncDefinition } from '../../model/topology.ts';
+import { formatRelation, type Role, sources, type SyncDefinition } from '../../model/topology.ts';
 
 export interface StatusFacts {
   readonly now: number;
@@ -36,6 +36,8 @@ export interface KnownState extends Omit<StoredSyncState, 'state'> {
 export interface DatabaseReport {
   readonly name: string;
   readonly role: Role;
+  /** The source that it is copied from, in the role fullcopy; else null. */
+  readonly copiedFrom: string | null;
   /** Null: the daemon has nothing to do there but to read, or has said nothing yet. */
   readonly state: KnownState | null;
 }
@@ -46,7 +48,7 @@ export interface SyncReport {
   readonly daemon: DaemonFacts | null;
   readonly condition: SyncCondition;
   readonly isHealthy: boolean;
-  /** Changes have waited for longer than the operator finds right; null: they have not, or nobody knows. */
+  /** Changes have waited, or a full copy is older, than the operator finds right; null: not so, or nobody knows. */
   readonly lateness: 'overdue' | 'expired' | null;
   /** The failure that matters now; an old one that was overcome is not told here. */
   readonly error: LastError | null;
@@ -104,7 +106,7 @@ const syncReport = (
   const troubled = own.filter((state) => isTroubled(state, now));
   const failing = troubled.find((state) => state.condition === condition) ?? troubled[0];
   const secondsBehind = largest(own.map((state) => state.secondsBehind));
-  const lateness = latenessOf(sync, secondsBehind);
+  const lateness = latenessOf(sync, largest([secondsBehind, ...copyAges(sync, own, now)]));
   const isWell = isAtRest(condition) || (failing === undefined && lateness === null);
   return {
     sync,
@@ -120,6 +122,7 @@ const syncReport = (
     databases: sync.members.map(({ database, role }) => ({
       name: database.name,
       role,
+      copiedFrom: role === 'fullcopy' ? (sources(sync)[0]?.database.name ?? null) : null,
       state: own.find(({ databaseId }) => databaseId === database.id) ?? null,
     })),
     notices: notices.filter((notice) => notice.sync === sync.name).map(noticeText),
@@ -127,12 +130,24 @@ const syncReport = (
   };
 };
 
+/** In seconds, of those that are replaced whole: nobody measures what they lack, so their age tells how late they are. */
+const copyAges = (
+  { members }: SyncDefinition,
+  states: readonly KnownState[],
+  now: number,
+): (number | null)[] =>
+  states
+    .filter(({ databaseId }) =>
+      members.some(({ role, database }) => role === 'fullcopy' && database.id === databaseId),
+    )
+    .map(({ lastGoodAt }) => (lastGoodAt === null ? null : (now - lastGoodAt) / 1000));
+
 const latenessOf = (
   { overdueMs, expiredMs }: SyncDefinition,
-  secondsBehind: number | null,
+  waitS: number | null,
 ): SyncReport['lateness'] => {
   const isPast = (limitMs: number | null): boolean =>
-    limitMs !== null && secondsBehind !== null && secondsBehind * 1000 > limitMs;
+    limitMs !== null && waitS !== null && waitS * 1000 > limitMs;
   if (isPast(expiredMs)) return 'expired';
   return isPast(overdueMs) ? 'overdue' : null;
 };

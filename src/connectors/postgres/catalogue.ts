@@ -304,6 +304,27 @@ export const readFiring = async (
   return firing;
 };
 
+export interface Referrer {
+  /** The oid of the table that is referred to. */
+  readonly referred: string;
+  readonly relation: RelationName;
+}
+
+/** The tables that refer to one of these by a foreign key and are none of these. */
+export const readReferrers = async (session: Session, oids: readonly string[]): Promise<Referrer[]> => {
+  const rows = await session.query(sql`
+    select distinct c.confrelid as referred, n.nspname as schema, r.relname as name
+      from pg_constraint c
+      join pg_class r on r.oid = c.conrelid
+      join pg_namespace n on n.oid = r.relnamespace
+     where c.contype = 'f' and c.confrelid = any(${oids}::oid[]) and c.conrelid <> all(${oids}::oid[])
+     order by 2, 3`);
+  return rows.map((row) => ({
+    referred: row['referred'] as string,
+    relation: { schema: row['schema'] as string, name: row['name'] as string },
+  }));
+};
+
 /** The partitions that hold rows by the oid of their root, as quoted names with their schemas. */
 export const readLeafPartitions = async (
   session: Session,

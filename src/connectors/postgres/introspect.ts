@@ -99,7 +99,7 @@ const assembleTable = (parts: Parts): Table => {
     oid: facts.oid,
     kind: kindOf(facts),
     columns: columns.map((column) => columnOf(column, types, versions)),
-    list: null,
+    chosen: null,
     key: index === null ? null : tableKeyOf(index, types),
     keyProblem: problem,
     deferrable: deferrable.map((constraint) => deferrableOf(constraint, types)),

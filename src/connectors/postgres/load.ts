@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { failureOf } from '../../pg/failure.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
+import { copyIn, type ReplacementPlan } from './replacement.ts';
 import { stagedColumnNames, type StagePlan } from './stage.ts';
 import { ensureStages, noteStaged } from './stage-table.ts';
 
@@ -56,6 +57,13 @@ export const fillTable = async (session: Session, plan: StagePlan, incoming: Inc
   const target = sql`copy ${sql.id(schema, name)} (${columns}) from stdin with (format binary)`;
   return (await copy(session, target, incoming)).rowCount;
 };
+
+/** Fills a table that has been emptied. @returns how many rows have come */
+export const fillReplaced = async (
+  session: Session,
+  plan: ReplacementPlan,
+  incoming: Incoming,
+): Promise<number> => (await copy(session, copyIn(plan), incoming)).rowCount;
 
 interface Copied {
   readonly bytes: number;

@@ -1,14 +1,21 @@
-/** A table of a source in other columns than it stores: what an operator has written after SELECT. */
+/** A table of a source in other columns than it stores, or another query in its place: what an operator has written after SELECT. */
 import { isReplicationError, ReplicationError } from '../../model/errors.ts';
 import { type CustomCols, type DatabaseId, formatRelation } from '../../model/topology.ts';
 import type { ResultColumn, Session } from '../../pg/session.ts';
 import { sql } from '../../pg/sql.ts';
 import { type ColumnFacts, readTypes } from './catalogue.ts';
 import { columnOf, type IntrospectionOptions, versionsOf } from './introspect.ts';
-import { rowsOf, type Table } from './table.ts';
+import { type Chosen, rowsOf, type Table } from './table.ts';
 
 /** The table as it goes to databases, by database; those that are missing get it as it is. */
 export type Projections = ReadonlyMap<DatabaseId, Table>;
+
+interface ProjectionOptions extends Pick<IntrospectionOptions, 'oldestVersion'> {
+  /** The name of the source, for messages. */
+  readonly database: string;
+  /** The databases that are replaced whole: what goes there may be a query of its own, and needs no key. */
+  readonly replaced: ReadonlySet<DatabaseId>;
+}
 
 /** @throws ReplicationError `customcols_invalid` */
 export const readProjections = async (
@@ -17,29 +24,54 @@ export const readProjections = async (
   { customCols, ...options }: ProjectionOptions & { readonly customCols: readonly CustomCols[] },
 ): Promise<Projections> => {
   const projections = new Map<DatabaseId, Table>();
-  for (const [list, places] of Map.groupBy(customCols, (one) => one.list)) {
-    const projected = await project(session, { ...table, list }, options);
-    for (const { database } of places) projections.set(database, projected);
+  for (const { database, list } of customCols) {
+    const projected = options.replaced.has(database)
+      ? await projectFreely(session, table, { ...options, text: list })
+      : await projectKeyed(session, table, { ...options, text: list });
+    projections.set(database, projected);
   }
   return projections;
 };
 
-interface ProjectionOptions extends Pick<IntrospectionOptions, 'oldestVersion'> {
-  /** The name of the source, for messages. */
-  readonly database: string;
+interface Projecting extends ProjectionOptions {
+  readonly text: string;
 }
 
-const project = async (
-  session: Session,
-  table: Table,
-  { database, oldestVersion }: ProjectionOptions,
-): Promise<Table> => {
-  const columns = await readFacts(session, await describe(session, table, database));
+const projectKeyed = async (session: Session, table: Table, options: Projecting): Promise<Table> => {
+  const { database, text } = options;
+  const projected = { ...table, chosen: { kind: 'columns', text } as const };
+  const columns = await readColumns(session, projected, database);
   for (const { name } of table.key?.columns ?? []) {
     const stored = columns.find((column) => column.name === name);
     if (stored?.tableOid !== table.oid || stored.origin !== name)
-      throw invalid(database, table, `the column "${name}" of the key must be among them as it is`);
+      throw invalid(database, projected, `the column "${name}" of the key must be among them as it is`);
   }
+  return withColumns(session, projected, columns, options);
+};
+
+/** What is no list of columns may be complete by itself; whichever was meant, the server objects to the other. */
+const projectFreely = async (session: Session, table: Table, options: Projecting): Promise<Table> => {
+  const { database, text } = options;
+  const as = (kind: Chosen['kind']): Table => ({ ...table, chosen: { kind, text } });
+  try {
+    const query = as('query');
+    return await withColumns(session, query, await readColumns(session, query, database), options);
+  } catch (error) {
+    if (!isReplicationError(error, 'customcols_invalid')) throw error;
+    const list = as('columns');
+    const columns = await readColumns(session, list, database).catch((objection: unknown) => {
+      throw isReplicationError(objection, 'customcols_invalid') && /\bfrom\b/i.test(text) ? error : objection;
+    });
+    return withColumns(session, list, columns, options);
+  }
+};
+
+const withColumns = async (
+  session: Session,
+  table: Table,
+  columns: readonly ProjectedColumn[],
+  { database, oldestVersion }: ProjectionOptions,
+): Promise<Table> => {
   const names = columns.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice !== undefined) throw invalid(database, table, `the column "${twice}" is there twice`);
@@ -48,11 +80,14 @@ const project = async (
   return { ...table, columns: columns.map((column) => columnOf(column, types, versions)) };
 };
 
-/** All but the last, which tells whether there is a row. */
+const readColumns = async (session: Session, table: Table, database: string): Promise<ProjectedColumn[]> =>
+  readFacts(session, await describe(session, table, database));
+
 const describe = async (session: Session, table: Table, database: string): Promise<ResultColumn[]> => {
   try {
     const columns = await session.describe(sql`select * from ${rowsOf(table, null)} t where false`);
-    return columns.slice(0, -1);
+    // The last one of a list tells whether there is a row.
+    return table.chosen?.kind === 'query' ? columns : columns.slice(0, -1);
   } catch (error) {
     if (isReplicationError(error) && session.isUsable)
       throw invalid(database, table, error.message.replace(/\.$/, ''));
@@ -90,8 +125,8 @@ const readFacts = async (
   }));
 };
 
-const invalid = (database: string, { relation, list }: Table, what: string): ReplicationError =>
+const invalid = (database: string, { relation, chosen }: Table, what: string): ReplicationError =>
   new ReplicationError('customcols_invalid', {
-    message: `${formatRelation(relation)} on ${database} cannot be read as SELECT ${list ?? '*'}: ${what}.`,
+    message: `${formatRelation(relation)} on ${database} cannot be read as SELECT ${chosen?.text ?? '*'}: ${what}.`,
     facts: { database, relation: formatRelation(relation) },
   });

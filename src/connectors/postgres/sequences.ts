@@ -61,6 +61,13 @@ export const advanceSequence = (own: SequenceValue, wanted: SequenceValue): Sql 
   return sql`select pg_catalog.setval(${regclass}, ${wanted.lastValue}::bigint, ${wanted.isCalled}::boolean) from ${sql.id(schema, name)} s where ${isOnTheWay(own, wanted)}`;
 };
 
+/** To exactly this value, which may be one that the sequence has passed. */
+export const setSequence = (
+  { schema, name }: RelationName,
+  { lastValue, isCalled }: Pick<SequenceValue, 'lastValue' | 'isCalled'>,
+): Sql =>
+  sql`select pg_catalog.setval(${regclassOf({ schema, name })}, ${lastValue}::bigint, ${isCalled}::boolean)`;
+
 /** A cyclic sequence may have its way across the end of the range. */
 const isOnTheWay = (own: SequenceValue, wanted: SequenceValue): Sql => {
   const isWrapped =

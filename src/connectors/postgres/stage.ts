@@ -17,8 +17,8 @@ import {
   type RelationId,
 } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
-import { findDifference } from './composite.ts';
-import { type Column, deltaColumn, sentColumns, type Table, type TableKey, uniqueOver } from './table.ts';
+import { matchColumns, travelsAsStored } from './matching-columns.ts';
+import { type Column, deltaColumn, type Table, type TableKey, uniqueOver } from './table.ts';
 
 /** A column of a row on its way: read as `read` at the source, staged as `stageType`, written as `value`. */
 export interface StageColumn {
@@ -76,15 +76,9 @@ export const planStage = (options: {
 }): StagePlan => {
   const { id, sources, target, hasVersions, filter } = options;
   const allowed: ReadonlySet<Operation> = new Set(filter?.operations ?? operations);
-  const targetColumns = new Map(target.columns.map((column) => [column.name, column]));
   const key = keyFor(options, requireKey(sources[0]));
   const keyNames = new Set(key.columns.map(({ name }) => name));
-  const columns = sentBy(sources).flatMap((column) => {
-    const counterpart = targetColumns.get(column.name);
-    if (counterpart === undefined) throw columnMissing(options, column);
-    for (const source of sources) checkComposites(options, source, counterpart);
-    return counterpart.isGenerated ? [] : [{ column, counterpart }];
-  });
+  const columns = matchColumns(options);
   return {
     id,
     table: target,
@@ -96,26 +90,8 @@ export const planStage = (options: {
     hasVersions,
     where: filter?.where ?? null,
     operations: allowed,
-    fitsTableDirectly:
-      allowed.has('insert') &&
-      !target.firesInReplicaRole &&
-      columns.every(
-        ({ column, counterpart }) =>
-          column.transport === 'binary' && column.baseType === counterpart.baseType,
-      ),
+    fitsTableDirectly: allowed.has('insert') && !target.firesInReplicaRole && columns.every(travelsAsStored),
   };
-};
-
-/** One stage takes the rows of all sources, so a value travels as text if it has to from one of them. */
-const sentBy = (sources: readonly [Table, ...Table[]]): Column[] => {
-  const asText = new Set(
-    sources.flatMap((source) =>
-      sentColumns(source).flatMap(({ name, transport }) => (transport === 'text' ? [name] : [])),
-    ),
-  );
-  return sentColumns(sources[0]).map((column) =>
-    asText.has(column.name) ? { ...column, transport: 'text' } : column,
-  );
 };
 
 const requireKey = (table: Table): TableKey => {
@@ -141,23 +117,6 @@ const keyFor = ({ target, database }: Place, key: TableKey): TableKey => {
   throw new ReplicationError('schema_differs', {
     message: `Table ${formatRelation(target.relation)} has no unique index over (${names.join(', ')}), the key of the source, on ${database}.`,
     facts: { database, table: formatRelation(target.relation) },
-  });
-};
-
-const columnMissing = ({ target, database }: Place, column: Column): ReplicationError =>
-  new ReplicationError('schema_differs', {
-    message: `Table ${formatRelation(target.relation)} has no column "${column.name}" (${column.type}) on ${database}.`,
-    facts: { database, table: formatRelation(target.relation), column: column.name },
-  });
-
-const checkComposites = ({ target, database }: Place, source: Table, received: Column): void => {
-  const sent = source.columns.find(({ name }) => name === received.name);
-  const difference = sent === undefined ? null : findDifference(sent.composites, received.composites);
-  if (difference === null) return;
-  const { type, attribute, what } = difference;
-  throw new ReplicationError('schema_differs', {
-    message: `Column "${received.name}" of table ${formatRelation(target.relation)} does not fit: ${what} on ${database}.`,
-    facts: { database, table: formatRelation(target.relation), column: received.name, type, attribute },
   });
 };
 

@@ -46,14 +46,24 @@ export interface TableKey {
   readonly columns: readonly KeyColumn[];
 }
 
+/** What an operator has written after SELECT. */
+export interface Chosen {
+  /**
+   * `columns`: what is read of a row in the place of its columns. `query`: a SELECT that is complete by itself, in which the table is
+   * known by its name without a schema.
+   */
+  readonly kind: 'columns' | 'query';
+  readonly text: string;
+}
+
 export interface Table {
   readonly relation: RelationName;
   readonly oid: string;
   /** `tree`: has inheritance parents or children and is not partitioned. `partition`: is itself a partition. */
   readonly kind: 'plain' | 'partitioned' | 'tree' | 'partition';
   readonly columns: readonly Column[];
-  /** What an operator has written after SELECT, to be read in the place of the columns that are stored; null: those are meant. */
-  readonly list: string | null;
+  /** What is read in the place of what is stored; null: that is meant. */
+  readonly chosen: Chosen | null;
   readonly key: TableKey | null;
   /** Why there is no key, for people; null where there is one. */
   readonly keyProblem: string | null;
@@ -124,13 +134,17 @@ export const relationOf = ({ kind, relation }: Table): Sql => {
 };
 
 /**
- * Its rows in a FROM list, in the columns that were chosen: those for which a condition holds that an operator has written; null: all. What an
- * operator has written may name the table, and a comment in it ends with the line.
+ * Its rows in a FROM list, as they were chosen: those for which a condition holds that an operator has written; null: all. What an
+ * operator has written may name the table, and a comment in it ends with the line. Rows of a query have no `ctid`.
  */
 export const rowsOf = (table: Table, where: string | null): Sql => {
-  if (where === null && table.list === null) return relationOf(table);
+  const { chosen } = table;
+  if (where === null && chosen === null) return relationOf(table);
   const name = sql.id(table.relation.name);
-  const columns = table.list === null ? sql`${name}.*` : sql.verbatim(`${table.list}\n`);
   const condition = where === null ? sql.empty : sql`where (${sql.verbatim(`${where}\n`)})`;
-  return sql`(select ${columns}, ${name}.ctid from ${relationOf(table)} ${condition})`;
+  const rows = sql`${relationOf(table)} ${condition}`;
+  if (chosen?.kind === 'query')
+    return sql`(with ${name} as (select * from ${rows}) select ${sql.verbatim(`${chosen.text}\n`)})`;
+  const columns = chosen === null ? sql`${name}.*` : sql.verbatim(`${chosen.text}\n`);
+  return sql`(select ${columns}, ${name}.ctid from ${rows})`;
 };

@@ -62,7 +62,7 @@ const mayBeReplica = async (session: Session): Promise<boolean> => {
   }
 };
 
-const tablePrivileges = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRIGGER'] as const;
+const tablePrivileges = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER'] as const;
 export type TablePrivilege = (typeof tablePrivileges)[number];
 
 /** The privileges of the role on each table, by oid; none where it may not use the schema. */

@@ -293,11 +293,11 @@ export class PostgresWriter {
    * role does not have, does not matter.
    */
   async tend(
-    plans: readonly StagePlan[],
+    tables: readonly Table[],
     { analyze, vacuum }: { readonly analyze: boolean; readonly vacuum: boolean },
   ): Promise<void> {
-    for (const { table } of plans) {
-      const name = sql.id(table.relation.schema, table.relation.name);
+    for (const { relation } of tables) {
+      const name = sql.id(relation.schema, relation.name);
       const wanted = [...(vacuum ? [sql`vacuum ${name}`] : []), ...(analyze ? [sql`analyze ${name}`] : [])];
       for (const statement of wanted) await this.#session.query(statement).catch(passOver);
     }

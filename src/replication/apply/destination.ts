@@ -16,8 +16,6 @@ import type { Position, Snapshot } from '../../connectors/postgres/position.ts';
 import type { SequenceValue } from '../../connectors/postgres/sequences.ts';
 import type { StagePlan } from '../../connectors/postgres/stage.ts';
 import { PostgresWriter } from '../../connectors/postgres/writer.ts';
-import { ReplicationError } from '../../model/errors.ts';
-import type { Database } from '../../model/topology.ts';
 import type { Loan } from '../../pg/pool.ts';
 import {
   bringsLittle,
@@ -28,6 +26,7 @@ import {
   type TableDelivery,
 } from '../read/delivery.ts';
 import type { RoundContext } from '../round.ts';
+import { assertMayWrite } from '../may-write.ts';
 import { settleAll } from '../settle.ts';
 import { needsNoDecision, settleTable } from './settle-table.ts';
 
@@ -268,7 +267,7 @@ export const applyRound = async (options: ApplyOptions): Promise<Applied> => {
 const tend = async ({ context: { sync }, delivery, destination }: ApplyOptions): Promise<void> => {
   const copied = delivery.tables.filter(({ streams }) => streams.some(({ base }) => base === copyVersion));
   await destination.writer.tend(
-    copied.map(({ plan }) => plan),
+    copied.map(({ plan }) => plan.table),
     { analyze: sync.analyzeAfterCopy, vacuum: sync.vacuumAfterCopy },
   );
 };
@@ -295,12 +294,3 @@ const writeStaged = ({ context, delivery, writer, staged, since }: Writing): Pro
 
 const sumOf = (applied: readonly AppliedRows[], what: keyof AppliedRows): number =>
   applied.reduce((sum, rows) => sum + rows[what], 0);
-
-/** A process that stood still, and goes on, comes by here before it can notice anything else. */
-const assertMayWrite = ({ mayWrite, sync }: RoundContext, { name }: Database): void => {
-  if (mayWrite()) return;
-  throw new ReplicationError('lease_lost', {
-    message: `The lease of sync "${sync.name}" has ended before the round had.`,
-    facts: { sync: sync.name, database: name },
-  });
-};

@@ -14,7 +14,7 @@ import { readTables } from '../../connectors/postgres/introspect.ts';
 import { type Projections, readProjections } from '../../connectors/postgres/projection.ts';
 import type { Table } from '../../connectors/postgres/table.ts';
 import { ReplicationError } from '../../model/errors.ts';
-import { formatRelation, type RelationId, type SyncRelation } from '../../model/topology.ts';
+import { type DatabaseId, formatRelation, type RelationId, type SyncRelation } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 
 export interface CatalogTable {
@@ -44,6 +44,8 @@ export const readCatalog = async (
     readonly relations: readonly SyncRelation[];
     readonly oldestVersion: number;
     readonly isSource: boolean;
+    /** The databases for which it is read there. */
+    readonly written: ReadonlySet<DatabaseId>;
   },
 ): Promise<Catalog> => {
   if (!(await isInstalled(session, options.schema))) throw withoutSchema(session, options.schema);
@@ -63,11 +65,14 @@ export const readCatalog = async (
   const tables: CatalogTable[] = [];
   for (const [index, relation] of wanted.entries()) {
     const judged = judge(relation, found[index] ?? null);
-    const customCols = options.isSource ? relation.customCols : [];
+    const customCols = options.isSource
+      ? relation.customCols.filter(({ database }) => options.written.has(database))
+      : [];
     const projections = await readProjections(session, judged.table, {
       customCols,
       oldestVersion: options.oldestVersion,
       database: session.label,
+      replaced: new Set(),
     });
     tables.push({ ...judged, projections });
   }
