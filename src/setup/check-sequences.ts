@@ -21,8 +21,10 @@ const checkPresence = (side: Side, { relation, facts }: SideSequence): Finding[]
   const at = { database: side.database.name, relation: relation.relation };
   if (facts === null)
     return [errorFinding('relation_missing', { ...at, what: 'does not exist, or is no sequence' })];
-  if (facts.mayRead && facts.maySet) return [];
-  return [errorFinding('privilege_missing', { ...at, what: 'does not give the role SELECT and UPDATE' })];
+  const isSet = side.usesDeltas || side.role === 'fullcopy';
+  if (facts.mayRead && (facts.maySet || !isSet)) return [];
+  const what = `does not give the role SELECT${isSet ? ' and UPDATE' : ''}`;
+  return [errorFinding('privilege_missing', { ...at, what })];
 };
 
 const checkDefinitions = (sides: readonly Side[]): Finding[] =>

@@ -98,6 +98,25 @@ const tryWith = ({ server, schema = plainSchema, seed = {}, without }: Trial): P
     },
   });
 
+const copyBlocks = { A: ['copy-source'], B: ['copy-target'] } as const;
+
+const copyWith = ({ server, without }: Pick<Trial, 'server' | 'without'>): Promise<Gang> =>
+  createGang({
+    server,
+    roles: { A: 'source', B: 'fullcopy' },
+    schema: plainSchema,
+    tables: ['orders', 'visits'],
+    sequences: ['order_numbers'],
+    role: {
+      name: 'tahr',
+      grants: (name, database) => {
+        const statements = statementsOf(copyBlocks[name as keyof typeof copyBlocks], database);
+        const kept = statements.filter((_, index) => name !== without?.name || index !== without.index);
+        return [nothingForPublic(database), ...kept].join('; ');
+      },
+    },
+  });
+
 /** Writes on both sides at once, as the application that owns the tables of A, and as another one on B. */
 const expectReplication = async (gang: Gang): Promise<void> => {
   await gang.run(
@@ -187,6 +206,25 @@ describe.each([13, 18])('on PostgreSQL %i', (major) => {
     await gang.expectEqual();
     expect(await gang.rows('C', 'orders')).toEqual(['(7,replicated,7)']);
   });
+
+  it('a full copy needs no more than what is granted for it', async () => {
+    await using gang = await copyWith({ server });
+    await gang.run('A', `insert into orders values (1, 'one'); select nextval('order_numbers')`);
+    expect(await gang.round('B')).toMatchObject({ B: { kind: 'good', applied: { inserted: 1 } } });
+    expect(await gang.rows('B', 'orders')).toEqual(['(1,one)']);
+  });
+
+  const copying = (['A', 'B'] as const).flatMap((name) =>
+    statementsOf(copyBlocks[name], 'shop').map((statement, index) => ({ name, index, statement })),
+  );
+  it.runIf(major === 18).each(copying)(
+    'no full copy begins on $name without: $statement',
+    async ({ name, index }) => {
+      await expect(copyWith({ server, without: { name, index } })).rejects.toMatchObject({
+        code: expect.stringMatching(/^(access_denied|privilege_missing)$/u) as string,
+      });
+    },
+  );
 
   const statements = (['B', 'C'] as const).flatMap((name) =>
     statementsOf(blocksFor[name], 'shop').map((statement, index) => ({ name, index, statement })),

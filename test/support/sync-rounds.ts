@@ -11,6 +11,7 @@ import {
 import { connect } from '../../src/pg/conninfo.ts';
 import { type DatabasePreview, type PreviewContext, previewRound } from '../../src/replication/preview.ts';
 import { passOn, type Reached } from '../../src/replication/fault-point.ts';
+import { runFullCopy } from '../../src/replication/full-copy.ts';
 import { type Catalog, readCatalog } from '../../src/replication/read/catalog.ts';
 import type { ReadingPlace } from '../../src/replication/read-round.ts';
 import { type DatabaseOutcome, emptyMemory, runRound } from '../../src/replication/round.ts';
@@ -130,7 +131,8 @@ export const createSyncRounds = (
         mayWrite: () => rounds.mayWrite(),
         readingPlace: rounds.readingPlace,
       };
-      const outcome = await runRound(context).catch((error: unknown) => {
+      const isFullCopy = around.written.every(({ role }) => role === 'fullcopy');
+      const outcome = await (isFullCopy ? runFullCopy : runRound)(context).catch((error: unknown) => {
         catalogs.clear();
         throw error;
       });
