@@ -1,12 +1,5 @@
 /** What a copy that was asked for will do, said before anybody is surprised by it. Pure. */
-import {
-  type Database,
-  formatRelation,
-  type Member,
-  type RelationName,
-  sources,
-  type SyncDefinition,
-} from '../model/topology.ts';
+import { type Member, sources, type SyncDefinition } from '../model/topology.ts';
 
 /** For the help of `add sync` and `update sync`. */
 export const copyHelp = [
@@ -28,45 +21,6 @@ export const fullCopyNotice = (sync: SyncDefinition, members: readonly Member[])
 };
 
 const isReplaced = ({ role }: Member): boolean => role === 'fullcopy';
-
-/** Sentences about databases that join a sync which is there already. */
-export const joinNotice = (sync: SyncDefinition, newcomers: readonly Member[]): string[] => {
-  const first = sources(sync)[0]?.database;
-  const joined = newcomers.filter((member) => !isReplaced(member));
-  if (joined.length === 0 || first === undefined || sync.onetimecopy !== 0) return [];
-  const names = joined.map(({ database }) => database.name).join(', ');
-  return [
-    `${names} ${joined.length === 1 ? 'takes' : 'take'} part from now on; what was there before is not copied.`,
-    howToCopy(sync, first),
-  ];
-};
-
-export interface RelationPlace {
-  readonly database: Database;
-  readonly relation: RelationName;
-}
-
-/** Sentences about relations that are called otherwise from now on. */
-export const renameNotice = (sync: SyncDefinition, places: readonly RelationPlace[]): string[] => {
-  const first = sources(sync)[0]?.database;
-  if (places.length === 0 || first === undefined || sync.onetimecopy !== 0) return [];
-  const names = places.map(({ database, relation }) => `${formatRelation(relation)} on ${database.name}`);
-  return [
-    `${names.join(', ')} ${places.length === 1 ? 'takes' : 'take'} part from now on; what was there before is not copied.`,
-    howToCopy(sync, first),
-  ];
-};
-
-/** Sentences about relations of which other rows go to a database from now on. */
-export const filterNotice = (sync: SyncDefinition, places: readonly RelationPlace[]): string[] => {
-  const first = sources(sync)[0]?.database;
-  if (places.length === 0 || first === undefined || sync.onetimecopy !== 0) return [];
-  const names = places.map(({ database, relation }) => `${formatRelation(relation)} on ${database.name}`);
-  return [`${names.join(', ')}: rows that are not changed stay as they are.`, howToCopy(sync, first)];
-};
-
-const howToCopy = ({ name }: SyncDefinition, first: Database): string =>
-  `To copy it: \`tahr update sync ${name} onetimecopy=1\` (from ${first.name} to all others; rows that ${first.name} lacks are deleted there).`;
 
 /** Sentences about the copy of this sync; none when none was asked for. */
 export const copyNotice = (sync: SyncDefinition): string[] => {

@@ -4,27 +4,20 @@
  */
 import type { Db } from '../control/db.ts';
 import { getInstallation } from '../control/installation.ts';
-import { loadSyncDefinitions } from '../control/sync-definition.ts';
+import { requestCopies } from '../control/copy-request.ts';
+import { loadSyncDefinition, loadSyncDefinitions } from '../control/sync-definition.ts';
 import { ReplicationError } from '../model/errors.ts';
-import {
-  type DatabaseId,
-  formatRelation,
-  type Member,
-  type RelationName,
-  relationsOn,
-  type SyncDefinition,
-  type SyncRelation,
-} from '../model/topology.ts';
+import type { DatabaseId, RelationName, SyncDefinition } from '../model/topology.ts';
 import { checkCascades } from '../setup/check-cascades.ts';
 import { checkNames } from '../setup/check-names.ts';
 import { installSync, type SetupOptions } from '../setup/install.ts';
-import { keepsPositions, throwAll } from '../setup/members.ts';
+import { throwAll } from '../setup/members.ts';
 import { isPrepared } from '../setup/prepared.ts';
 import { removeSync } from '../setup/remove.ts';
 import { validateSync } from '../setup/validate.ts';
 import { type Aftermath, look, type Say } from './change.ts';
 import type { Context } from './context.ts';
-import { filterNotice, fullCopyNotice, joinNotice, type RelationPlace, renameNotice } from './copy-notice.ts';
+import { copiesFor, newsNotice, newsOf, type SyncNews } from './sync-news.ts';
 import { assertStrategies } from './strategy.ts';
 
 interface Reinstallation {
@@ -50,22 +43,31 @@ export const reinstallSyncs = async (
   if (before.length === 0) return;
   const after = await loadSyncDefinitions(db);
   for (const old of before) {
-    const definition = after.find(({ id }) => id === old.id);
-    if (definition === undefined || (await isInstalled(db, context, { definition, old }))) continue;
+    const changed = after.find(({ id }) => id === old.id);
+    if (changed === undefined || (await isInstalled(db, context, { definition: changed, old }))) continue;
+    const news = newsOf(changed, old);
+    const definition = await withCopies(db, changed, { old, news });
     await install(db, { context, definition, say });
     say(`Installed sync "${definition.name}" again`);
-    const notices = [
-      ...joinNotice(definition, newcomers(definition, old)),
-      ...fullCopyNotice(definition, newcomers(definition, old)),
-      ...renameNotice(definition, renamed(definition, old)),
-      ...filterNotice(definition, refiltered(definition, old)),
-    ];
-    for (const line of notices) say(`  ${line}`);
+    for (const line of newsNotice(definition, news)) say(`  ${line}`);
     const left = old.members.filter(
       ({ database }) => !definition.members.some((member) => member.database.id === database.id),
     );
     if (left.length > 0) aftermath.whenCommitted(() => uninstall(context, { ...old, members: left }));
   }
+};
+
+/** Asks for copies of what takes part from now on, unless a copy of everything was asked for at the same time. */
+const withCopies = async (
+  db: Db,
+  definition: SyncDefinition,
+  { old, news }: { readonly old: SyncDefinition; readonly news: SyncNews },
+): Promise<SyncDefinition> => {
+  const requests = copiesFor(definition, news);
+  const isAsked = definition.onetimecopy !== 0 && definition.copyGeneration > old.copyGeneration;
+  if (isAsked || requests.length === 0) return definition;
+  await requestCopies(db, definition.id, requests);
+  return loadSyncDefinition(db, definition.name);
 };
 
 const isInstalled = async (
@@ -77,36 +79,6 @@ const isInstalled = async (
   const isCopyWanted = definition.onetimecopy !== 0 && definition.copyGeneration > old.copyGeneration;
   return !isCopyWanted || (await isPrepared(await setupOptions(db, context, definition)));
 };
-
-const newcomers = (definition: SyncDefinition, old: SyncDefinition): Member[] => {
-  const wayOf = (member: Member): string => `${member.database.id} ${keepsPositions(member)}`;
-  const before = new Set(old.members.map(wayOf));
-  return definition.members.filter((member) => !before.has(wayOf(member)));
-};
-
-/** What is called otherwise than before on databases that took part before. */
-const renamed = (definition: SyncDefinition, old: SyncDefinition): RelationPlace[] =>
-  old.members.filter(keepsPositions).flatMap(({ database }) => {
-    const before = new Map(relationsOn(old, database.id).map(({ id, relation }) => [id, relation]));
-    return relationsOn(definition, database.id).flatMap(({ id, relation }) => {
-      const former = before.get(id);
-      const isSame = former === undefined || formatRelation(former) === formatRelation(relation);
-      return isSame ? [] : [{ database, relation }];
-    });
-  });
-
-/** What goes to databases in another way than before. */
-const refiltered = (definition: SyncDefinition, old: SyncDefinition): RelationPlace[] =>
-  old.members.filter(keepsPositions).flatMap(({ database }) => {
-    const wayOf = ({ filters, customCols }: SyncRelation): string =>
-      JSON.stringify([...filters, ...customCols].filter((one) => one.database === database.id));
-    const before = new Map(old.relations.map((relation) => [relation.id, wayOf(relation)]));
-    return relationsOn(definition, database.id).flatMap((relation) => {
-      const former = before.get(relation.id);
-      const isSame = former === undefined || former === wayOf(relation);
-      return isSame ? [] : [{ database, relation: relation.relation }];
-    });
-  });
 
 /** Everything that installation depends on. */
 const shapeOf = ({ members, relations, sequence, deleteMethod }: SyncDefinition): string =>

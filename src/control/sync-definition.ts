@@ -5,6 +5,8 @@ import { z } from 'zod';
 import {
   type ActiveStatus,
   connectionStatuses,
+  copyModes,
+  type CopyRequest,
   type DatabaseId,
   type DatabaseName,
   type DeleteMethod,
@@ -58,6 +60,19 @@ const relationSchema = z.object({
   makedelta: z.boolean().nullable(),
 });
 
+const copySchema = z.object({
+  generation: z.int(),
+  database: z
+    .int()
+    .transform((id) => id as DatabaseId)
+    .nullable(),
+  relation: z
+    .int()
+    .transform((id) => id as RelationId)
+    .nullable(),
+  mode: z.enum(copyModes),
+});
+
 const definitionRow = row({
   id: textAs<SyncId>(),
   name: textAs<SyncName>(),
@@ -80,6 +95,7 @@ const definitionRow = row({
   vacuumAfterCopy: boolean,
   deleteMethod: textAs<DeleteMethod>(),
   copyGeneration: integer,
+  copies: json<CopyRequest[]>(z.array(copySchema)),
 });
 
 /**
@@ -115,6 +131,13 @@ const definitions = sql`
          s.conflict_strategy as "conflictStrategy", s.sequence, s.autokick, s.checktime_ms as "checktimeMs",
          s.overdue_ms as "overdueMs", s.expired_ms as "expiredMs",
          s.onetimecopy, s.copy_generation as "copyGeneration",
+         coalesce(
+           (select json_agg(json_build_object(
+                     'generation', c.generation, 'database', c.db, 'relation', c.relation, 'mode', c.mode)
+                   order by c.generation, c.db, c.relation)
+              from copy_request c
+             where c.sync = s.id),
+           '[]') as copies,
          s.analyze_after_copy as "analyzeAfterCopy", s.vacuum_after_copy as "vacuumAfterCopy",
          s.delete_method as "deleteMethod", s.cron, s.cron_since as "cronSince",
          coalesce(

@@ -11,6 +11,7 @@ import type {
   SyncId,
 } from '../model/topology.ts';
 import { type Sql, sql } from '../pg/sql.ts';
+import { requestCopies, withdrawCopy } from './copy-request.ts';
 import type { Db } from './db.ts';
 import { dbGroupId } from './dbgroup.ts';
 import { alreadyExists, checkName } from './name.ts';
@@ -56,12 +57,24 @@ export const addSync = async (db: Db, added: NewSync): Promise<SyncDefinition> =
       ${added.name}::text, ${relgroup}::integer, ${dbgroup}::integer, ${added.status}::text,
       ${added.conflictStrategy}::text, ${added.sequence}::text, ${added.autokick}::boolean, ${added.checktimeMs}::bigint,
       ${added.overdueMs}::bigint, ${added.expiredMs}::bigint,
-      ${added.onetimecopy}::smallint, ${added.onetimecopy === 0 ? 0 : 1}::integer,
+      ${added.onetimecopy}::smallint, 0,
       ${added.analyzeAfterCopy}::boolean, ${added.vacuumAfterCopy}::boolean,
       ${added.deleteMethod}::text, ${added.cron}::text, ${sinceNow(added.cron)}
     )
   `);
+  const { id } = await loadSyncDefinition(db, added.name);
+  await requestWholeCopy(db, id, added.onetimecopy);
   return loadSyncDefinition(db, added.name);
+};
+
+const requestWholeCopy = async (
+  db: Db,
+  sync: SyncId,
+  onetimecopy: OneTimeCopy | undefined,
+): Promise<void> => {
+  if (onetimecopy === undefined || onetimecopy === 0) return;
+  const mode = onetimecopy === 1 ? 'replace' : 'fill';
+  await requestCopies(db, sync, [{ database: null, relation: null, mode }]);
 };
 
 /**
@@ -72,6 +85,8 @@ export const updateSync = async (db: Db, name: string, changes: SyncChanges): Pr
   const before = await loadSyncDefinition(db, name);
   const set = assignments({ ...(await groupChanges(db, changes)), ...ownChanges(changes) });
   if (set !== null) await db.run(sql`update sync set ${set} where id = ${before.id}::uuid`);
+  await requestWholeCopy(db, before.id, changes.onetimecopy);
+  if (changes.onetimecopy === 0) await withdrawCopy(db, before.id);
   if (changes.onetimecopy === 1) await clearTableNotices(db, before.id);
   return loadSyncDefinition(db, name);
 };
@@ -96,8 +111,6 @@ const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
   cron: changes.cron === undefined ? null : sql`${changes.cron}::text`,
   cron_since: changes.cron === undefined ? null : sinceNow(changes.cron),
   onetimecopy: changes.onetimecopy === undefined ? null : sql`${changes.onetimecopy}::smallint`,
-  copy_generation:
-    changes.onetimecopy === undefined || changes.onetimecopy === 0 ? null : sql`copy_generation + 1`,
 });
 
 const booleanOf = (value: boolean | undefined): Sql | null =>
@@ -110,18 +123,6 @@ const isPausedBy = ({ isPaused, onetimecopy }: SyncChanges): Sql | null => {
   if (isPaused !== undefined) return sql`${isPaused}::boolean`;
   return onetimecopy === undefined || onetimecopy === 0 ? null : sql`false`;
 };
-
-/** Every database has got the copy of this generation: `onetimecopy` is 0 again, unless another one was asked for. */
-export const settleCopy = (
-  db: Db,
-  { id, copyGeneration }: Pick<SyncDefinition, 'id' | 'copyGeneration'>,
-): Promise<void> =>
-  db.run(sql`
-    update sync
-       set onetimecopy = 0
-     where id = ${id}::uuid
-       and copy_generation = ${copyGeneration}::integer
-  `);
 
 /** Stops the sync until it is resumed, on behalf of the daemon. */
 export const pauseSync = (db: Db, id: SyncId): Promise<void> =>

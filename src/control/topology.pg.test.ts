@@ -291,6 +291,7 @@ describe('syncs', () => {
       cronSince: null,
       onetimecopy: 0,
       copyGeneration: 0,
+      copies: [],
     });
   });
 

@@ -5,7 +5,7 @@
 import { readPositions } from '../connectors/postgres/position.ts';
 import type { DatabaseId, Member, SyncDefinition } from '../model/topology.ts';
 import type { Loan } from '../pg/pool.ts';
-import { isBehindCopy, needsCopy } from '../replication/read/delivery.ts';
+import { isBehindCopy, isFirst } from '../replication/read/copies.ts';
 
 interface Surroundings {
   readonly schema: string;
@@ -17,13 +17,13 @@ export const copiedFirst = async (
   present: readonly Member[],
   { schema, borrow }: Surroundings,
 ): Promise<readonly Member[]> => {
-  if (sync.onetimecopy === 0) return present;
+  if (sync.copies.length === 0) return present;
   const behind: Member[] = [];
   for (const member of present) {
     await using loan = await borrow(member.database.id);
     const positions = await readPositions(loan.session, schema, sync.id);
     if (!isBehindCopy(sync, positions)) continue;
-    if (!needsCopy(sync, member.database, positions)) return [member];
+    if (isFirst(sync, member.database)) return [member];
     behind.push(member);
   }
   return behind.length === 0 ? present : behind;

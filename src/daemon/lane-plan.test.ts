@@ -43,6 +43,7 @@ const syncOf = (...members: Member[]): SyncDefinition => ({
   cronSince: null,
   onetimecopy: 0,
   copyGeneration: 0,
+  copies: [],
 });
 
 const [a, b, c, d] = [

@@ -6,7 +6,7 @@
  */
 import type { KickOutcome } from '../control/kick.ts';
 import type { Db } from '../control/db.ts';
-import { settleCopy } from '../control/sync.ts';
+import { settleCopies } from '../control/copy-request.ts';
 import {
   type DatabaseId,
   hasDeltas,
@@ -195,7 +195,7 @@ export class SyncWorker {
     this.#definition = definition;
     if (isCopyWanted) {
       this.#copied = new Set();
-      this.#copyWhole();
+      if (definition.onetimecopy !== 0) this.#copyWhole();
     }
     for (const lane of this.#lanes) lane.hurry();
   }
@@ -313,14 +313,15 @@ export class SyncWorker {
 
   #noteOutcome(outcome: RoundOutcome, copyGeneration: number): void {
     const isCurrent = copyGeneration === this.#definition.copyGeneration;
-    if (this.#definition.onetimecopy === 0 || !isCurrent || copyGeneration === this.#settledGeneration)
+    if (this.#definition.copies.length === 0 || !isCurrent || copyGeneration === this.#settledGeneration)
       return;
     // A round without a copy means that none was needed, for a needed one is part of the round.
     for (const [database, result] of outcome) if (result.kind !== 'bad') this.#copied.add(database);
-    const written = this.#lanes.flatMap(({ plan }) => plan.written.map(({ database }) => database.id));
-    if (!written.every((database) => this.#copied.has(database))) return;
+    const lanes = this.#definition.onetimecopy === 0 ? this.#readingLanes : this.#lanes;
+    const databases = lanes.flatMap(({ plan }) => plan.written.map(({ database }) => database.id));
+    if (!databases.every((database) => this.#copied.has(database))) return;
     this.#settledGeneration = copyGeneration;
     const { id } = this.#definition;
-    this.#surroundings.writer.write(id, (db) => settleCopy(db, { id, copyGeneration }));
+    this.#surroundings.writer.write(id, (db) => settleCopies(db, { id, copyGeneration, databases }));
   }
 }

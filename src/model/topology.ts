@@ -92,6 +92,21 @@ export interface SyncRelation {
 /** 0 none, 1 always, 2 only where the target table is empty. */
 export type OneTimeCopy = 0 | 1 | 2;
 
+/** `replace`: what the first source has takes the place of what is there. `fill`: only where the table is empty. */
+export const copyModes = ['replace', 'fill'] as const;
+export type CopyMode = (typeof copyModes)[number];
+
+/** A copy that was asked for and that some database may not have yet. */
+export interface CopyRequest {
+  /** It is for databases whose positions carry a lower one. */
+  readonly generation: number;
+  /** Null: all. */
+  readonly database: DatabaseId | null;
+  /** Null: all. */
+  readonly relation: RelationId | null;
+  readonly mode: CopyMode;
+}
+
 /** How a table is emptied before it is filled with all rows of the source. */
 export const deleteMethods = ['delete', 'truncate', 'truncate_cascade'] as const;
 export type DeleteMethod = (typeof deleteMethods)[number];
@@ -125,6 +140,7 @@ export interface SyncDefinition {
   /** Changes that wait for longer are late, and after `expiredMs` very late; null: never. */
   readonly overdueMs: number | null;
   readonly expiredMs: number | null;
+  /** What was asked for the whole sync and is not everywhere yet. */
   readonly onetimecopy: OneTimeCopy;
   /** Look at what a copy has brought, so that the planner knows it. */
   readonly analyzeAfterCopy: boolean;
@@ -132,8 +148,9 @@ export interface SyncDefinition {
   readonly vacuumAfterCopy: boolean;
   /** Of databases in the role fullcopy. */
   readonly deleteMethod: DeleteMethod;
-  /** Raised each time that a copy is asked for; a database whose position carries a lower number is copied to. */
+  /** Raised each time that a copy is asked for. */
   readonly copyGeneration: number;
+  readonly copies: readonly CopyRequest[];
 }
 
 /** The relations of a sync as they are called on one of its databases, in the same order. */

@@ -17,13 +17,15 @@ import {
   type RelationName,
   relationsOn,
   sources as sourcesOf,
+  type SyncRelation,
 } from '../model/topology.ts';
 import { abortion } from './apply/decide.ts';
 import { stageTable } from './apply/destination.ts';
 import { passOn } from './fault-point.ts';
 import { decidedPages, isContestable, marks, marksOfRest, strategyOf } from './apply/settle-table.ts';
 import { ConflictList, type ConflictPreview } from './preview-conflicts.ts';
-import { type Delivery, isFirst, needsCopy, type TableDelivery } from './read/delivery.ts';
+import { copiesDue, isFirst } from './read/copies.ts';
+import type { Delivery, TableDelivery } from './read/delivery.ts';
 import { finishSources } from './read/finish-sources.ts';
 import { openSources, planDeliveries, positionsOf } from './read/plan-round.ts';
 import type { OpenSource } from './read/source.ts';
@@ -74,7 +76,7 @@ export const previewRound = async (surroundings: PreviewContext): Promise<Databa
   };
   await using loans = new AsyncDisposableStack();
   const sources = await openSources(context, loans);
-  const copies = await copiesDue(context, sources);
+  const copies = await wholeCopies(context, sources);
   const written = context.written.filter(({ database }) => !copies.has(database.id));
   const { deliveries, outcomes } = await planDeliveries({ ...context, written }, sources);
   const busy = deliveries.filter(({ tables }) => tables.length > 0);
@@ -91,28 +93,32 @@ const nothingToFlush = '0/0';
 
 type Entry = readonly [DatabaseId, DatabasePreview];
 
-/** A copy that replaces everything is told and not planned: it would wait until its source has taken note. */
-const copiesDue = async (
+/** A copy that replaces what is there is told and not planned: it would wait until its source has taken note. */
+const wholeCopies = async (
   context: RoundContext,
   sources: readonly OpenSource[],
 ): Promise<ReadonlyMap<DatabaseId, DatabasePreview>> => {
   const { sync, written } = context;
   const first = sources.find(({ database }) => isFirst(sync, database));
-  if (sync.onetimecopy !== 1 || first === undefined) return new Map();
+  if (sync.copies.length === 0 || first === undefined) return new Map();
   const copies: Entry[] = [];
   for (const member of written) {
     const { database } = member;
-    if (needsCopy(sync, database, await positionsOf(context, member, sources)))
-      copies.push([database.id, wholeCopy(context, member, first.database.name)]);
+    const due = copiesDue(sync, database, await positionsOf(context, member, sources));
+    const tables = relationsOn(sync, database.id).filter(({ id }) => due.has(id));
+    if ([...due.values()].includes('replace'))
+      copies.push([database.id, wholeCopy(member, tables, first.database.name)]);
   }
   return new Map(copies);
 };
 
-const wholeCopy = ({ sync }: RoundContext, { database }: Member, from: DatabaseName): DatabasePreview => ({
+const wholeCopy = (
+  { database }: Member,
+  tables: readonly SyncRelation[],
+  from: DatabaseName,
+): DatabasePreview => ({
   database: database.name,
-  tables: relationsOn(sync, database.id)
-    .filter(({ kind }) => kind === 'table')
-    .map(({ relation }) => ({ kind: 'copy', table: relation, from })),
+  tables: tables.map(({ relation }) => ({ kind: 'copy', table: relation, from })),
   startsAnew: false,
   problem: null,
 });

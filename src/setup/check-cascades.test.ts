@@ -59,6 +59,7 @@ const syncOf = (
   cronSince: null,
   onetimecopy: 0,
   copyGeneration: 0,
+  copies: [],
 });
 
 const messages = (definition: SyncDefinition, ...others: SyncDefinition[]): string[] =>

@@ -169,7 +169,7 @@ const writePositions = async (
       snapshot: isNew ? now : (untouchedSince ?? now),
       lineage,
       copyGeneration: Math.max(
-        definition.copyGeneration - (definition.onetimecopy === 0 ? 0 : 1),
+        definition.copyGeneration - (definition.copies.length === 0 ? 0 : 1),
         ...positions.map(({ copyGeneration }) => copyGeneration),
       ),
     });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../test/support/databases.ts';
+import { copiesOf } from '../../test/support/sync-definition.ts';
 import { isReplicationError } from '../model/errors.ts';
 import type {
   Database,
@@ -76,6 +77,7 @@ const options = (
     cronSince: null,
     onetimecopy: 0,
     copyGeneration: 1,
+    copies: copiesOf({ copyGeneration: 1, ...change }),
     ...change,
   },
   installation: '11111111-1111-1111-1111-111111111111',
@@ -227,7 +229,12 @@ test('validate finds a source that was restored, until a copy was asked for', as
   expect(findings.map(({ error }) => [error.code, error.facts['database']])).toEqual([
     ['position_lost', 'A'],
   ]);
-  const asked = { ...setup.definition, onetimecopy: 1, copyGeneration: 2 } as const;
+  const asked = {
+    ...setup.definition,
+    onetimecopy: 1,
+    copyGeneration: 2,
+    copies: copiesOf({ onetimecopy: 1, copyGeneration: 2 }),
+  } as const;
   expect(await validateSync(asked, setup)).toEqual([]);
 });
 

@@ -65,7 +65,7 @@ test('a sync that is there is installed again, and nothing is changed where that
     'db=B',
     'sync=shop',
   );
-  expect(said).toContain('Installed sync "shop" again\n  public.items on B: rows that are not changed stay');
+  expect(said).toContain('Installed sync "shop" again\n  public.items on B is copied from A once more');
 });
 
 test.each([

@@ -47,8 +47,8 @@ test('one for a database counts before the general one, and an active sync is in
     [
       'Transformed public.items to archive.others for database B for sync shop',
       'Installed sync "shop" again',
-      '  archive.others on B takes part from now on; what was there before is not copied.',
-      '  To copy it: `tahr update sync shop onetimecopy=1` (from A to all others; rows that A lacks are deleted there).',
+      '  archive.others on B takes part from now on. It is copied from A if it is empty; else what is there stays.',
+      '  To copy all from A to all others, and delete there what A lacks: `tahr update sync shop onetimecopy=1`.',
       '',
     ].join('\n'),
   );

@@ -48,8 +48,8 @@ test('a filter is added, and says what becomes of the rows that are there', asyn
     [
       `Filtered public.items: where 'EU' = region, insert and update only for database B`,
       'Installed sync "shop" again',
-      '  public.items on B: rows that are not changed stay as they are.',
-      '  To copy it: `tahr update sync shop onetimecopy=1` (from A to all others; rows that A lacks are deleted there).',
+      '  public.items on B is copied from A once more, so that all rows are there as they are to be now.',
+      '  To copy all from A to all others, and delete there what A lacks: `tahr update sync shop onetimecopy=1`.',
       '',
     ].join('\n'),
   );

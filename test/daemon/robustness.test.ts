@@ -10,6 +10,7 @@ import { ReplicationError } from '../../src/model/errors.ts';
 import { passOn } from '../../src/replication/fault-point.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
+import { copiesOf } from '../support/sync-definition.ts';
 import { createInstallation } from './installation.ts';
 
 const oneWay = {
@@ -83,7 +84,8 @@ test('that a copy has been made everywhere is handed to the control store once, 
   const once = written;
   for (let round = 0; round < 3; round += 1) expect(await worker.kick()).toEqual({ result: 'done' });
   expect(written).toBe(once);
-  worker.adopt({ ...shop.sync, copyGeneration: shop.sync.copyGeneration + 1 });
+  const copyGeneration = shop.sync.copyGeneration + 1;
+  worker.adopt({ ...shop.sync, copyGeneration, copies: copiesOf({ onetimecopy: 1, copyGeneration }) });
   expect(await worker.kick()).toEqual({ result: 'done' });
   expect(written).toBe(once + 1);
 });

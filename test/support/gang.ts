@@ -15,7 +15,7 @@ import { passOn, type Reached } from '../../src/replication/fault-point.ts';
 import { Rendezvous } from '../../src/replication/read/rendezvous.ts';
 import { createCaretaker } from './caretaker.ts';
 import { type Applications, createSite, relationOf, type SiteOptions, type TestServer } from './site.ts';
-import { syncOf } from './sync-definition.ts';
+import { copiesOf, syncOf } from './sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from './sync-rounds.ts';
 
 interface GangOptions extends SiteOptions {
@@ -136,7 +136,9 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
     },
     conflicts: async (name) => [...(await on(name).query(sql`select * from tahr.conflict order by key`))],
     async update(changes) {
-      rounds.sync = { ...rounds.sync, ...changes };
+      const { copies } = rounds.sync;
+      const asked = changes.onetimecopy === undefined ? copies : copiesOf(changes);
+      rounds.sync = { ...rounds.sync, copies: asked, ...changes };
       await rounds.install();
     },
     pretend(other) {

@@ -1,6 +1,6 @@
 /** Syncs of tests. */
 import { randomUUID } from 'node:crypto';
-import type { SyncDefinition, SyncId, SyncName } from '../../src/model/topology.ts';
+import type { CopyRequest, SyncDefinition, SyncId, SyncName } from '../../src/model/topology.ts';
 
 /** A sync with these members and relations; the rest as it is when nothing is said. */
 export const syncOf = (
@@ -25,5 +25,22 @@ export const syncOf = (
   cronSince: null,
   onetimecopy: 0,
   copyGeneration: 0,
+  copies: copiesOf(settings),
   ...settings,
 });
+
+/** What `onetimecopy` asks for, given with a new `copyGeneration`. */
+export const copiesOf = ({
+  onetimecopy = 0,
+  copyGeneration = 0,
+}: Partial<Pick<SyncDefinition, 'onetimecopy' | 'copyGeneration'>>): CopyRequest[] =>
+  onetimecopy === 0
+    ? []
+    : [
+        {
+          generation: copyGeneration,
+          database: null,
+          relation: null,
+          mode: onetimecopy === 1 ? 'replace' : 'fill',
+        },
+      ];

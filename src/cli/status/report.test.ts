@@ -49,6 +49,7 @@ const sync = (changes: Partial<SyncDefinition> = {}): SyncDefinition =>
     cronSince: null,
     onetimecopy: 0,
     copyGeneration: 0,
+    copies: [],
     ...changes,
   }) as SyncDefinition;
 

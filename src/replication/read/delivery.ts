@@ -14,6 +14,7 @@ import { planStage, type StagePlan } from '../../connectors/postgres/stage.ts';
 import type { Table } from '../../connectors/postgres/table.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import {
+  type CopyMode,
   type Database,
   type DatabaseId,
   type Filter,
@@ -23,6 +24,7 @@ import {
   type SyncDefinition,
 } from '../../model/topology.ts';
 import type { Catalog, CatalogTable } from './catalog.ts';
+import { copiesDue, isBehindCopy, isFirst } from './copies.ts';
 import { knowledgeOf, passingOf, peersOf, unknownSince } from './knowledge.ts';
 import { nextPositions, positionsOfUnsettled } from './next-positions.ts';
 import { assertNotable, notingOf } from './noting.ts';
@@ -49,7 +51,7 @@ export interface TableDelivery {
   readonly noting: Noting | null;
   /** What the written database holds and another source may not know; null where it has no changes of its own by its role. */
   readonly local: LocalChanges | null;
-  /** Skip the whole table if it has rows already: `onetimecopy=2`. */
+  /** Skip the whole table if it has rows already. */
   readonly onlyIfEmpty: boolean;
 }
 
@@ -112,8 +114,9 @@ interface SourceChanges {
 
 export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
   const { sync, member, positions } = options;
-  const isCopy = needsCopy(sync, member.database, positions);
-  const isReplaced = isCopy && sync.onetimecopy === 1;
+  const due = copiesDue(sync, member.database, positions);
+  const isCopy = due.size > 0;
+  const isReplaced = [...due.values()].includes('replace');
   const startsAnew = !isCopy && isBehindCopy(sync, positions);
   const lost = isReplaced ? new Set<DatabaseId>() : lostPositions(options, startsAnew);
   const others = options.sources.filter(
@@ -125,15 +128,19 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
   const read = await settleAll(others.map((source) => readChanges(options, source)));
   const copied = isCopy ? copySource(options, read) : null;
   const own = await readOwnChanges(options);
-  const concerned = copied === null ? changedIn(read) : null;
+  const changed = changedIn(read);
   const tables = sync.relations
-    .filter(({ id, kind }) => kind === 'table' && concerned?.has(id) !== false)
-    .flatMap(({ id }) => planTable({ options, id, read, copied, own }));
+    .filter(({ id, kind }) => kind === 'table' && (due.has(id) || changed.has(id)))
+    .flatMap(({ id }) => {
+      const mode = due.get(id) ?? null;
+      return planTable({ options, id, read, copied: mode === null ? null : copied, mode, own });
+    });
   const all = read.flatMap(({ changes }) => [...changes.values()]);
   const next = nextPositions(positions, {
     sync,
     sources: options.sources,
     heir: isReplaced ? (copied?.source ?? null) : null,
+    isWhole: sync.relations.every(({ id, kind }) => kind !== 'table' || due.get(id) === 'replace'),
     isRenewed: isCopy || startsAnew,
   });
   return {
@@ -150,20 +157,6 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
     isOverdue: all.reduce((sum, { skippedCount }) => sum + skippedCount, 0) > skippedMax,
   };
 };
-
-export const isFirst = (sync: SyncDefinition, { id }: Database): boolean =>
-  sourcesOf(sync)[0]?.database.id === id;
-
-/** A copy was asked for since these positions were made. */
-export const isBehindCopy = (sync: SyncDefinition, positions: readonly Position[]): boolean =>
-  sync.onetimecopy !== 0 && positions.some(({ copyGeneration }) => copyGeneration < sync.copyGeneration);
-
-/** The first source is the one that is copied, so it is never copied to. */
-export const needsCopy = (
-  sync: SyncDefinition,
-  database: Database,
-  positions: readonly Position[],
-): boolean => isBehindCopy(sync, positions) && !isFirst(sync, database);
 
 /**
  * The sources of which this database's position is of no use any more. Only the first source may pass over that, when a copy
@@ -276,10 +269,12 @@ const planTable = (input: {
   readonly options: PlanOptions;
   readonly id: RelationId;
   readonly read: readonly SourceChanges[];
+  /** What it is copied from; null: it is not copied. */
   readonly copied: SourceChanges | null;
+  readonly mode: CopyMode | null;
   readonly own: OwnChanges | null;
 }): TableDelivery[] => {
-  const { options, id, read, copied, own } = input;
+  const { options, id, read, copied, mode, own } = input;
   const { sync, member } = options;
   const target = options.catalog.tables.get(id);
   if (target === undefined) return [];
@@ -305,7 +300,7 @@ const planTable = (input: {
       noting,
       streams: senders.map((sender) => planStream(options, id, sender, copied)),
       local: own === null ? null : localChanges(options, id, own),
-      onlyIfEmpty: copied !== null && sync.onetimecopy === 2,
+      onlyIfEmpty: mode === 'fill',
     },
   ];
 };

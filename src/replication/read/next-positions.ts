@@ -1,5 +1,5 @@
 /** The positions that a database will have after a round, if its transaction commits. */
-import type { Position } from '../../connectors/postgres/position.ts';
+import { earliest, type Position } from '../../connectors/postgres/position.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import type { SyncDefinition } from '../../model/topology.ts';
 import { inheritedPosition, sharedPosition } from './knowledge.ts';
@@ -11,6 +11,8 @@ interface Reading {
   readonly sources: readonly OpenSource[];
   /** The source by whose rows the database is replaced; null for none. */
   readonly heir: OpenSource | null;
+  /** All tables are; else only some. */
+  readonly isWhole: boolean;
   /** The copy that was asked for is made, or taken note of. */
   readonly isRenewed: boolean;
 }
@@ -23,7 +25,7 @@ interface Reading {
 export const nextPositions = (positions: readonly Position[], reading: Reading): Position[] =>
   positions.map((position) => {
     const { sync, sources, heir, isRenewed } = reading;
-    if (heir !== null && heir.database.id !== position.source) return replaced(position, heir, sync);
+    if (heir !== null && heir.database.id !== position.source) return replaced(position, heir, reading);
     const source = sources.find(({ database }) => database.id === position.source);
     if (source !== undefined) return readUpTo(position, source, sync);
     const absent = ofAbsent(position, sources);
@@ -62,13 +64,31 @@ const ofAbsent = (position: Position, sources: readonly OpenSource[]): Position 
   return { ...position, seq: position.seq + 1n, snapshot, lineage };
 };
 
-/** A database that was replaced by a copy knows of the other sources what the copied one knew. */
-const replaced = (own: Position, heir: OpenSource, sync: SyncDefinition): Position => {
+/**
+ * A database that was replaced by a copy knows of the other sources what the copied one knew. Where only some tables were, it has not read of the
+ * others what it had not read before: it goes back, and never ahead.
+ */
+const replaced = (
+  own: Position,
+  heir: OpenSource,
+  { sync, isWhole }: Pick<Reading, 'sync' | 'isWhole'>,
+): Position => {
   const known = heir.opening.positions.find((position) => position.source === own.source);
-  if (known !== undefined && known.copyGeneration === sync.copyGeneration)
-    return { ...known, seq: own.seq + 1n };
-  throw new ReplicationError('given_way', {
-    message: `The copy of ${heir.database.name} waits until ${heir.database.name} itself has begun anew.`,
-    facts: { source: heir.database.name },
-  });
+  if (known === undefined || known.copyGeneration < renewedAt(sync))
+    throw new ReplicationError('given_way', {
+      message: `The copy of ${heir.database.name} waits until ${heir.database.name} itself has begun anew.`,
+      facts: { source: heir.database.name },
+    });
+  const isAhead = earliest([own.snapshot, known.snapshot]) === own.snapshot;
+  const base = isAhead && !isWhole ? own : known;
+  return { ...base, seq: own.seq + 1n, copyGeneration: sync.copyGeneration };
 };
+
+/** The generation with which the copied source itself begins anew: when a copy of everything was asked for. */
+const renewedAt = ({ copies }: SyncDefinition): number =>
+  Math.max(
+    0,
+    ...copies.flatMap(({ generation, database, relation }) =>
+      database === null && relation === null ? [generation] : [],
+    ),
+  );

@@ -212,14 +212,20 @@ class Player {
     }
   }
 
-  /** A member that has read nothing yet is copied to, as soon as a copy is asked for; the others are not. */
+  /** A member that joins is copied to; the others are not. */
   async #join({ sync, database: name, role }: Extract<Step, { readonly kind: 'join' }>): Promise<string> {
     const rounds = this.#roundsOf(sync);
     const database = this.#databases.get(name) as Database;
     const present = rounds.sync.members.flatMap((member) =>
       member.role === 'source' ? [member.database.name] : [],
     );
-    await this.#change(rounds, { members: [...rounds.sync.members, { database, role }], onetimecopy: 1 });
+    const generation = rounds.sync.copyGeneration + 1;
+    const request = { generation, database: database.id, relation: null, mode: 'replace' } as const;
+    await this.#change(rounds, {
+      members: [...rounds.sync.members, { database, role }],
+      copyGeneration: generation,
+      copies: [...rounds.sync.copies, request],
+    });
     const there = role === 'source' ? [...present, name] : present;
     const outcome = (await rounds.roundOf(there, [name]))[name];
     if (outcome?.kind === 'bad') this.trouble(outcome.error);
