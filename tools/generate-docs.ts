@@ -15,6 +15,7 @@ export const generatedPages = (): Readonly<Record<string, string>> => ({
   'docs/commands.md': page(renderCommands()),
   'docs/configuration.md': page(renderConfigReference().trimEnd()),
   'docs/errors.md': page(renderErrors()),
+  'docs/settings.md': page(renderSettings()),
 });
 
 const page = (text: string): string => `<!-- Made by \`npm run docs\`. Do not edit. -->\n\n${text}\n`;
@@ -67,6 +68,25 @@ const renderCommands = (): string => {
       optionHelp('common').map(([flags, help]) => [`\`${flags}\``, help]),
     ),
   ].join('\n\n');
+};
+
+const settingsIntroduction = `# Settings
+
+What \`key=value\` says to commands. \`update\` takes the same as \`add\`. Values with blanks go into quotes; a setting that is not given stays as it is, and
+with \`add\` is what is called the default. How Tahr itself is configured is in [configuration.md](configuration.md).`;
+
+/** Of the commands that make something: others take the same, or nothing. */
+const renderSettings = (): string => {
+  const sections = commands
+    .filter(({ verb, keys }) => verb === 'add' && Object.keys(keys).length > 0)
+    .map((command) => {
+      const lines = Object.entries(command.keys).map(([name, { help, aliases = [] }]) => [
+        [name, ...aliases].map((word) => `\`${word}\``).join(', '),
+        help,
+      ]);
+      return [`## ${commandName(command)}`, table(['Setting', 'Meaning'], lines)].join('\n\n');
+    });
+  return [settingsIntroduction, ...sections].join('\n\n');
 };
 
 const table = (titles: readonly string[], rows: readonly (readonly string[])[]): string => {

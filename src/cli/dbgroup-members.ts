@@ -8,6 +8,7 @@ import type { NamedRole } from './grammar/values.ts';
 export interface NewMember {
   readonly name: string;
   readonly role: Role;
+  readonly priority: number;
 }
 
 interface Membership {
@@ -25,7 +26,8 @@ export const joinDbGroup = async (db: Db, { group, members, say }: Membership): 
   }
   const before = known?.members ?? [];
   const kept = before.map(
-    ({ database, role }) => members.find(({ name }) => name === database) ?? { name: database, role },
+    ({ database, role, priority }) =>
+      members.find(({ name }) => name === database) ?? { name: database, role, priority },
   );
   const joining = members.filter(({ name }) => !before.some(({ database }) => database === name));
   return setMembers(db, { group, members: [...kept, ...joining], say });
@@ -37,7 +39,7 @@ export const setMembers = async (db: Db, { group, members, say }: Membership): P
   const after = await setDbGroupMembers(
     db,
     group,
-    members.map(({ name, role }) => ({ database: name, role })),
+    members.map(({ name, ...member }) => ({ database: name, ...member })),
   );
   for (const { database, role } of after.members) {
     const old = before.find((member) => member.database === database);
@@ -54,4 +56,8 @@ export const setMembers = async (db: Db, { group, members, say }: Membership): P
 
 /** The first database is a source unless it is said otherwise, the others are targets. */
 export const membersOf = (members: readonly NamedRole[]): NewMember[] =>
-  members.map(({ name, role }, index) => ({ name, role: role ?? (index === 0 ? 'source' : 'target') }));
+  members.map(({ name, role, priority }, index) => ({
+    name,
+    role: role ?? (index === 0 ? 'source' : 'target'),
+    priority,
+  }));

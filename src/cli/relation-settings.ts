@@ -3,13 +3,20 @@ import { listDatabases } from '../control/database.ts';
 import type { Db } from '../control/db.ts';
 import type { RelationChanges } from '../control/relation.ts';
 import { key, type Settings } from './grammar/settings.ts';
-import { anyText, booleanOrDefault } from './grammar/values.ts';
+import { anyText, boolean, booleanOrDefault, integer } from './grammar/values.ts';
+import { given } from './given.ts';
 import { normalStrategy } from './strategy.ts';
 
 export const tableKeys = {
   key: key(anyText, 'the unique index that identifies rows; empty: the primary key, or the best one'),
   conflict_strategy: key(anyText, 'for this table only; empty: as the sync says', ['conflict']),
   makedelta: key(booleanOrDefault, 'on, off, or default: capture again what Tahr writes to it'),
+  ghost: key(boolean, 'on: copies of the whole sync pass it over, and only its changes are replicated'),
+  priority: key(integer, 'tables with a higher one come first; 0 is the default'),
+  strict_checking: key(booleanOrDefault, 'on, off, or default: as the sync says'),
+  analyze_after_copy: key(booleanOrDefault, 'on, off, or default: as the sync says'),
+  vacuum_after_copy: key(booleanOrDefault, 'on, off, or default: as the sync says'),
+  rebuild_index: key(booleanOrDefault, 'on, off, or default: as the sync says'),
 };
 
 /** @throws ReplicationError `usage` for a strategy that there is not */
@@ -24,6 +31,14 @@ export const relationChanges = async (
     ...(strategy === undefined
       ? {}
       : { conflictStrategy: strategy === '' ? null : normalStrategy(strategy, databases) }),
-    ...(makedelta === undefined ? {} : { makedelta }),
+    ...given({
+      makedelta,
+      ghost: settings.ghost,
+      priority: settings.priority,
+      strictChecking: settings.strict_checking,
+      analyzeAfterCopy: settings.analyze_after_copy,
+      vacuumAfterCopy: settings.vacuum_after_copy,
+      rebuildIndex: settings.rebuild_index,
+    }),
   };
 };

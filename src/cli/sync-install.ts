@@ -81,12 +81,13 @@ const isInstalled = async (
 };
 
 /** Everything that installation depends on. */
-const shapeOf = ({ members, relations, sequence, deleteMethod }: SyncDefinition): string =>
+const shapeOf = ({ members, relations, sequence, deleteMethod, strictChecking }: SyncDefinition): string =>
   JSON.stringify([
     members.map(({ database, role }) => [database.id, role, database.makedelta]),
     relations,
     sequence,
     deleteMethod,
+    strictChecking,
   ]);
 
 /** Installs the syncs of databases that are active again: in the meantime they may have been left out. */

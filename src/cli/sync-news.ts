@@ -37,7 +37,9 @@ export const newsOf = (definition: SyncDefinition, old: SyncDefinition): SyncNew
   const relations = new Set(old.relations.map(({ id }) => id));
   return {
     members: definition.members.filter((member) => !members.has(wayOf(member))),
-    tables: definition.relations.filter(({ id, kind }) => kind === 'table' && !relations.has(id)),
+    tables: definition.relations.filter(
+      ({ id, kind, isGhost }) => kind === 'table' && !isGhost && !relations.has(id),
+    ),
     renamed: placesOf(definition, old, ({ relation }) => formatRelation(relation)),
     refiltered: placesOf(definition, old, ({ filters, customCols }, { id }) =>
       JSON.stringify([...filters, ...customCols].filter(({ database }) => database === id)),
@@ -59,7 +61,7 @@ const placesOf = (
       );
       return relationsOn(definition, database.id).flatMap((relation) => {
         const former = before.get(relation.id);
-        const isSame = former === undefined || former === factOf(relation, database);
+        const isSame = relation.isGhost || former === undefined || former === factOf(relation, database);
         return isSame ? [] : [{ database, relation }];
       });
     });

@@ -21,6 +21,8 @@ const withoutEffect = {
   lifetime: 'there is no process for each sync that would have to be renewed',
   maxkicks: 'there is no process for each sync that would have to be renewed',
   isolation_level: 'rounds read in one snapshot, and lock what they decide about',
+  copyextra: 'rows travel in a form that both servers are known to understand',
+  priority: 'syncs run beside each other; tables and databases have an order',
   track_rates: 'what rounds bring is always counted: `tahr status SYNC`',
 } as const;
 
@@ -61,6 +63,11 @@ export const syncKeys = {
   ),
   analyze_after_copy: key(boolean, 'on (default): ANALYZE tables that were copied'),
   vacuum_after_copy: key(boolean, 'on: VACUUM tables that were copied; off is the default'),
+  rebuild_index: key(boolean, 'on: REINDEX tables that were copied; off is the default'),
+  strict_checking: key(
+    boolean,
+    'on: refuse columns that differ in order, default or NOT NULL, or that only a target has; off is the default',
+  ),
   deletemethod: key(
     choice(deleteMethods),
     'how tables are emptied in the role fullcopy: delete (default), truncate, truncate_cascade',

@@ -10,6 +10,15 @@ import { integer, json, row, text } from './row.ts';
 interface DbGroupMember {
   readonly database: DatabaseName;
   readonly role: Role;
+  /** Those with a higher one come first. */
+  readonly priority: number;
+}
+
+/** Without a priority it is 0. */
+export interface NewDbGroupMember {
+  readonly database: string;
+  readonly role: Role;
+  readonly priority?: number;
 }
 
 export interface DbGroup {
@@ -22,7 +31,11 @@ const dbGroupRow = row({
   name: text,
   members: json(
     z.array(
-      z.object({ database: z.string().transform((name) => name as DatabaseName), role: z.enum(roles) }),
+      z.object({
+        database: z.string().transform((name) => name as DatabaseName),
+        role: z.enum(roles),
+        priority: z.int(),
+      }),
     ),
   ),
 });
@@ -30,7 +43,8 @@ const dbGroupRow = row({
 const dbGroups = sql`
   select g.name,
          coalesce(
-           (select json_agg(json_build_object('database', d.name, 'role', m.role) order by m.position)
+           (select json_agg(json_build_object('database', d.name, 'role', m.role, 'priority', m.priority)
+                            order by m.priority desc, m.position)
               from dbgroup_member m
               join db d on d.id = m.db
              where m.dbgroup = g.id),
@@ -56,7 +70,7 @@ export const getDbGroup = async (db: Db, name: string): Promise<DbGroup> => {
 export const addDbGroup = async (
   db: Db,
   name: string,
-  members: readonly { readonly database: string; readonly role: Role }[],
+  members: readonly NewDbGroupMember[],
 ): Promise<DbGroup> => {
   checkName('dbgroup', name);
   if ((await findDbGroup(db, name)) !== null) throw alreadyExists('dbgroup', name);
@@ -68,15 +82,15 @@ export const addDbGroup = async (
 export const setDbGroupMembers = async (
   db: Db,
   name: string,
-  members: readonly { readonly database: string; readonly role: Role }[],
+  members: readonly NewDbGroupMember[],
 ): Promise<DbGroup> => {
   const id = await dbGroupId(db, name);
   await db.run(sql`delete from dbgroup_member where dbgroup = ${id}::integer`);
-  for (const [position, { database, role }] of members.entries()) {
+  for (const [position, { database, role, priority = 0 }] of members.entries()) {
     const member = await getDatabase(db, database);
     await db.run(sql`
-      insert into dbgroup_member (dbgroup, db, role, position)
-      values (${id}::integer, ${member.id}::integer, ${role}::text, ${position}::integer)
+      insert into dbgroup_member (dbgroup, db, role, position, priority)
+      values (${id}::integer, ${member.id}::integer, ${role}::text, ${position}::integer, ${priority}::integer)
     `);
   }
   return getDbGroup(db, name);

@@ -59,6 +59,8 @@ const openShop = async () => {
       expiredMs: null,
       analyzeAfterCopy: true,
       vacuumAfterCopy: false,
+      rebuildIndex: false,
+      strictChecking: false,
       deleteMethod: 'delete',
       cron: null,
       onetimecopy: 0,

@@ -10,14 +10,15 @@ import {
   type RelationId,
   type RelationKind,
   type RelationName,
+  type TableOverrides,
 } from '../model/topology.ts';
-import { sql } from '../pg/sql.ts';
+import { type Sql, sql } from '../pg/sql.ts';
 import type { Db } from './db.ts';
 import { inUse, notFound } from './name.ts';
-import { boolean, integerAs, nullable, row, text, textAs } from './row.ts';
+import { boolean, integer, integerAs, nullable, row, text, textAs } from './row.ts';
 import { assignments } from './update.ts';
 
-export interface Relation {
+export interface Relation extends TableOverrides {
   readonly id: RelationId;
   readonly kind: RelationKind;
   readonly relation: RelationName;
@@ -26,10 +27,13 @@ export interface Relation {
   readonly keyIndex: string | null;
   readonly conflictStrategy: string | null;
   readonly makedelta: boolean | null;
+  readonly ghost: boolean;
+  /** Those with a higher one come first in every sync. */
+  readonly priority: number;
 }
 
 /** What is left out stays as it is; null goes back to the default. */
-export type RelationChanges = Partial<Pick<Relation, 'keyIndex' | 'conflictStrategy' | 'makedelta'>>;
+export type RelationChanges = Partial<Omit<Relation, 'id' | 'kind' | 'relation' | 'foundIn'>>;
 
 export interface FoundRelation {
   readonly kind: RelationKind;
@@ -46,6 +50,12 @@ const flatRow = row({
   keyIndex: nullable(text),
   conflictStrategy: nullable(text),
   makedelta: nullable(boolean),
+  ghost: boolean,
+  priority: integer,
+  analyzeAfterCopy: nullable(boolean),
+  vacuumAfterCopy: nullable(boolean),
+  rebuildIndex: nullable(boolean),
+  strictChecking: nullable(boolean),
 });
 
 /** Shared with the relgroups. */
@@ -57,7 +67,9 @@ export const relationRow = (source: Parameters<typeof flatRow>[0]): Relation => 
 /** The query behind `relationRow`, open at its end. */
 export const relations = sql`
   select r.id, r.kind, r.schema_name as schema, r.name, d.name as "foundIn",
-         r.key_index as "keyIndex", r.conflict_strategy as "conflictStrategy", r.makedelta
+         r.key_index as "keyIndex", r.conflict_strategy as "conflictStrategy", r.makedelta, r.ghost, r.priority,
+         r.analyze_after_copy as "analyzeAfterCopy", r.vacuum_after_copy as "vacuumAfterCopy",
+         r.rebuild_index as "rebuildIndex", r.strict_checking as "strictChecking"
     from relation r
     left join db d on d.id = r.found_in
 `;
@@ -131,10 +143,19 @@ export const updateRelation = async (db: Db, id: RelationId, changes: RelationCh
   const set = assignments({
     key_index: changes.keyIndex === undefined ? null : sql`${changes.keyIndex}::text`,
     conflict_strategy: changes.conflictStrategy === undefined ? null : sql`${changes.conflictStrategy}::text`,
-    makedelta: changes.makedelta === undefined ? null : sql`${changes.makedelta}::boolean`,
+    makedelta: booleanOf(changes.makedelta),
+    ghost: booleanOf(changes.ghost),
+    priority: changes.priority === undefined ? null : sql`${changes.priority}::integer`,
+    analyze_after_copy: booleanOf(changes.analyzeAfterCopy),
+    vacuum_after_copy: booleanOf(changes.vacuumAfterCopy),
+    rebuild_index: booleanOf(changes.rebuildIndex),
+    strict_checking: booleanOf(changes.strictChecking),
   });
   if (set !== null) await db.run(sql`update relation set ${set} where id = ${id}::integer`);
 };
+
+const booleanOf = (value: boolean | null | undefined): Sql | null =>
+  value === undefined ? null : sql`${value}::boolean`;
 
 /**
  * Forgets it, and takes it out of relgroups that no sync uses.

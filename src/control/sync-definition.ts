@@ -58,6 +58,13 @@ const relationSchema = z.object({
   keyIndex: z.string().nullable(),
   conflictStrategy: z.string().nullable(),
   makedelta: z.boolean().nullable(),
+  isGhost: z.boolean(),
+  overrides: z.object({
+    analyzeAfterCopy: z.boolean().nullable(),
+    vacuumAfterCopy: z.boolean().nullable(),
+    rebuildIndex: z.boolean().nullable(),
+    strictChecking: z.boolean().nullable(),
+  }),
 });
 
 const copySchema = z.object({
@@ -93,6 +100,8 @@ const definitionRow = row({
   onetimecopy: integerAs<OneTimeCopy>(),
   analyzeAfterCopy: boolean,
   vacuumAfterCopy: boolean,
+  rebuildIndex: boolean,
+  strictChecking: boolean,
   deleteMethod: textAs<DeleteMethod>(),
   copyGeneration: integer,
   copies: json<CopyRequest[]>(z.array(copySchema)),
@@ -139,6 +148,7 @@ const definitions = sql`
              where c.sync = s.id),
            '[]') as copies,
          s.analyze_after_copy as "analyzeAfterCopy", s.vacuum_after_copy as "vacuumAfterCopy",
+         s.rebuild_index as "rebuildIndex", s.strict_checking as "strictChecking",
          s.delete_method as "deleteMethod", s.cron, s.cron_since as "cronSince",
          coalesce(
            (select json_agg(json_build_object(
@@ -146,7 +156,7 @@ const definitions = sql`
                      'database', json_build_object(
                        'id', d.id, 'name', d.name, 'status', d.status,
                        'parameters', d.parameters, 'makedelta', d.makedelta))
-                   order by m.position)
+                   order by m.priority desc, m.position)
               from dbgroup_member m
               join db d on d.id = m.db
              where m.dbgroup = s.dbgroup),
@@ -158,8 +168,12 @@ const definitions = sql`
                      'customNames', coalesce(${customNames}, '[]'),
                      'customCols', coalesce(${customCols}, '[]'),
                      'filters', coalesce(${filters}, '[]'),
-                     'keyIndex', r.key_index, 'conflictStrategy', r.conflict_strategy, 'makedelta', r.makedelta)
-                   order by m.position)
+                     'keyIndex', r.key_index, 'conflictStrategy', r.conflict_strategy, 'makedelta', r.makedelta,
+                     'isGhost', r.ghost,
+                     'overrides', json_build_object(
+                       'analyzeAfterCopy', r.analyze_after_copy, 'vacuumAfterCopy', r.vacuum_after_copy,
+                       'rebuildIndex', r.rebuild_index, 'strictChecking', r.strict_checking))
+                   order by r.priority desc, m.position)
               from relgroup_member m
               join relation r on r.id = m.relation
              where m.relgroup = s.relgroup),

@@ -37,6 +37,8 @@ export interface NewSync {
   readonly onetimecopy: OneTimeCopy;
   readonly analyzeAfterCopy: boolean;
   readonly vacuumAfterCopy: boolean;
+  readonly rebuildIndex: boolean;
+  readonly strictChecking: boolean;
   readonly deleteMethod: DeleteMethod;
 }
 
@@ -52,14 +54,16 @@ export const addSync = async (db: Db, added: NewSync): Promise<SyncDefinition> =
   const dbgroup = await dbGroupId(db, added.dbgroup);
   await db.run(sql`
     insert into sync (name, relgroup, dbgroup, status, conflict_strategy, sequence, autokick, checktime_ms, overdue_ms,
-                      expired_ms, onetimecopy, copy_generation, analyze_after_copy, vacuum_after_copy, delete_method, cron, cron_since)
+                      expired_ms, onetimecopy, copy_generation, analyze_after_copy, vacuum_after_copy, delete_method, cron, cron_since,
+                      rebuild_index, strict_checking)
     values (
       ${added.name}::text, ${relgroup}::integer, ${dbgroup}::integer, ${added.status}::text,
       ${added.conflictStrategy}::text, ${added.sequence}::text, ${added.autokick}::boolean, ${added.checktimeMs}::bigint,
       ${added.overdueMs}::bigint, ${added.expiredMs}::bigint,
       ${added.onetimecopy}::smallint, 0,
       ${added.analyzeAfterCopy}::boolean, ${added.vacuumAfterCopy}::boolean,
-      ${added.deleteMethod}::text, ${added.cron}::text, ${sinceNow(added.cron)}
+      ${added.deleteMethod}::text, ${added.cron}::text, ${sinceNow(added.cron)},
+      ${added.rebuildIndex}::boolean, ${added.strictChecking}::boolean
     )
   `);
   const { id } = await loadSyncDefinition(db, added.name);
@@ -107,6 +111,8 @@ const ownChanges = (changes: SyncChanges): Record<string, Sql | null> => ({
   expired_ms: changes.expiredMs === undefined ? null : sql`${changes.expiredMs}::bigint`,
   analyze_after_copy: booleanOf(changes.analyzeAfterCopy),
   vacuum_after_copy: booleanOf(changes.vacuumAfterCopy),
+  rebuild_index: booleanOf(changes.rebuildIndex),
+  strict_checking: booleanOf(changes.strictChecking),
   delete_method: changes.deleteMethod === undefined ? null : sql`${changes.deleteMethod}::text`,
   cron: changes.cron === undefined ? null : sql`${changes.cron}::text`,
   cron_since: changes.cron === undefined ? null : sinceNow(changes.cron),

@@ -47,6 +47,8 @@ const newSync = (name: string) =>
     expiredMs: null,
     analyzeAfterCopy: true,
     vacuumAfterCopy: false,
+    rebuildIndex: false,
+    strictChecking: false,
     deleteMethod: 'delete',
     cron: null,
     cronSince: null,
@@ -141,11 +143,24 @@ describe('dbgroups', () => {
     await using store = await openStore();
     await store.transaction(addShop);
     const members = [
-      { database: 'A', role: 'source' },
-      { database: 'B', role: 'fullcopy' },
+      { database: 'A', role: 'source', priority: 0 },
+      { database: 'B', role: 'fullcopy', priority: 0 },
     ] as const;
     await store.transaction((db) => setDbGroupMembers(db, 'pair', members));
     expect(await store.transaction((db) => getDbGroup(db, 'pair'))).toEqual({ name: 'pair', members });
+  });
+
+  test('a member with a higher priority comes first', async () => {
+    await using store = await openStore();
+    await store.transaction(addShop);
+    await store.transaction((db) =>
+      setDbGroupMembers(db, 'pair', [
+        { database: 'A', role: 'source' },
+        { database: 'B', role: 'source', priority: 1 },
+      ]),
+    );
+    const { members } = await store.transaction((db) => getDbGroup(db, 'pair'));
+    expect(members.map(({ database }) => database)).toEqual(['B', 'A']);
   });
 
   test('a member that is no database is refused, and the group stays as it was', async () => {
@@ -286,6 +301,8 @@ describe('syncs', () => {
       expiredMs: null,
       analyzeAfterCopy: true,
       vacuumAfterCopy: false,
+      rebuildIndex: false,
+      strictChecking: false,
       deleteMethod: 'delete',
       cron: null,
       cronSince: null,

@@ -38,6 +38,8 @@ const syncOf = (...members: Member[]): SyncDefinition => ({
   expiredMs: null,
   analyzeAfterCopy: true,
   vacuumAfterCopy: false,
+  rebuildIndex: false,
+  strictChecking: false,
   deleteMethod: 'delete',
   cron: null,
   cronSince: null,

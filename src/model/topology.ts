@@ -70,6 +70,21 @@ export interface CustomCols {
   readonly list: string;
 }
 
+/** What is said of a table before what is said of its syncs; null: as the sync says. */
+export interface TableOverrides {
+  readonly analyzeAfterCopy: boolean | null;
+  readonly vacuumAfterCopy: boolean | null;
+  readonly rebuildIndex: boolean | null;
+  readonly strictChecking: boolean | null;
+}
+
+export const noOverrides: TableOverrides = {
+  analyzeAfterCopy: null,
+  vacuumAfterCopy: null,
+  rebuildIndex: null,
+  strictChecking: null,
+};
+
 /** A table or sequence as a member of a sync. */
 export interface SyncRelation {
   readonly id: RelationId;
@@ -87,6 +102,9 @@ export interface SyncRelation {
   readonly conflictStrategy: string | null;
   /** Overrides `makedelta` of the database for this table; null: as the database says. */
   readonly makedelta: boolean | null;
+  /** Copies of the whole sync pass it over; its changes are replicated. */
+  readonly isGhost: boolean;
+  readonly overrides: TableOverrides;
 }
 
 /** 0 none, 1 always, 2 only where the target table is empty. */
@@ -146,6 +164,10 @@ export interface SyncDefinition {
   readonly analyzeAfterCopy: boolean;
   /** Take away what a copy has replaced. */
   readonly vacuumAfterCopy: boolean;
+  /** Make the indexes of what was copied anew. */
+  readonly rebuildIndex: boolean;
+  /** Differences between columns that hinder no row are errors too. */
+  readonly strictChecking: boolean;
   /** Of databases in the role fullcopy. */
   readonly deleteMethod: DeleteMethod;
   /** Raised each time that a copy is asked for. */
@@ -181,3 +203,10 @@ export const fullCopies = (sync: SyncDefinition): readonly Member[] =>
 /** Changes are captured for somebody: a database in the role fullcopy, which is replaced whole, reads none. */
 export const hasDeltas = ({ members }: Pick<SyncDefinition, 'members'>): boolean =>
   members.filter(({ role }) => role !== 'fullcopy').length > 1;
+
+/** What holds for a table of the sync. */
+export const settingOf = (
+  sync: Pick<SyncDefinition, keyof TableOverrides>,
+  { overrides }: Pick<SyncRelation, 'overrides'>,
+  setting: keyof TableOverrides,
+): boolean => overrides[setting] ?? sync[setting];

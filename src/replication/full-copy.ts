@@ -11,6 +11,7 @@ import type { ReplacementPlan } from '../connectors/postgres/replacement.ts';
 import { ReplacementSource } from '../connectors/postgres/replacement-source.ts';
 import { ReplacementTarget } from '../connectors/postgres/replacement-target.ts';
 import type { RelationId, RelationName } from '../model/topology.ts';
+import { careOf } from './care.ts';
 import { assertMayWrite } from './may-write.ts';
 import { type CopyPlan, type CopySide, isTable, planCopy } from './read/plan-copy.ts';
 import type { Progress, RoundContext, RoundOutcome } from './round.ts';
@@ -68,7 +69,7 @@ class FullCopy {
     assertMayWrite(this.#context, target.database);
     await this.#target.commit();
     await reached('committed', target.database);
-    await this.#target.tend(stale, { analyze: sync.analyzeAfterCopy, vacuum: sync.vacuumAfterCopy });
+    await this.#target.tend(stale.map(({ id, target: table }) => ({ table, care: careOf(sync, id) })));
     return { inserted, updated: 0, deleted };
   }
 

@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest';
-import type {
-  DatabaseId,
-  DatabaseName,
-  RelationId,
-  Role,
-  SyncDefinition,
-  SyncId,
-  SyncName,
-  SyncRelation,
+import {
+  type DatabaseId,
+  type DatabaseName,
+  type RelationId,
+  type Role,
+  type SyncDefinition,
+  type SyncId,
+  type SyncName,
+  type SyncRelation,
+  noOverrides,
 } from '../model/topology.ts';
 import { checkCascades } from './check-cascades.ts';
 
@@ -21,6 +22,8 @@ const table = (name: string, makedelta: boolean | null = null): SyncRelation => 
   keyIndex: null,
   conflictStrategy: null,
   makedelta,
+  isGhost: false,
+  overrides: noOverrides,
 });
 
 /** Databases in capitals have makedelta on. */
@@ -54,6 +57,8 @@ const syncOf = (
   expiredMs: null,
   analyzeAfterCopy: true,
   vacuumAfterCopy: false,
+  rebuildIndex: false,
+  strictChecking: false,
   deleteMethod: 'delete',
   cron: null,
   cronSince: null,

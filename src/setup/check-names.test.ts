@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
-import type {
-  CustomName,
-  Database,
-  DatabaseId,
-  DatabaseName,
-  Member,
-  RelationId,
-  SyncId,
-  SyncName,
-  SyncRelation,
+import {
+  type CustomName,
+  type Database,
+  type DatabaseId,
+  type DatabaseName,
+  type Member,
+  type RelationId,
+  type SyncId,
+  type SyncName,
+  type SyncRelation,
+  noOverrides,
 } from '../model/topology.ts';
 import { syncOf } from '../../test/support/sync-definition.ts';
 import { checkNames } from './check-names.ts';
@@ -32,6 +33,8 @@ const relation = (id: number, name: string, ...customNames: CustomName[]): SyncR
   keyIndex: null,
   conflictStrategy: null,
   makedelta: null,
+  isGhost: false,
+  overrides: noOverrides,
 });
 const called = (name: string, on: Database): CustomName => ({
   database: on.id,

@@ -2,17 +2,19 @@ import { expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../test/support/databases.ts';
 import { copiesOf } from '../../test/support/sync-definition.ts';
 import { isReplicationError } from '../model/errors.ts';
-import type {
-  Database,
-  DatabaseId,
-  DatabaseName,
-  Member,
-  RelationId,
-  Role,
-  SyncDefinition,
-  SyncId,
-  SyncName,
-  SyncRelation,
+import {
+  type Database,
+  type DatabaseId,
+  type DatabaseName,
+  type Member,
+  type RelationId,
+  type Role,
+  type SyncDefinition,
+  type SyncId,
+  type SyncName,
+  type SyncRelation,
+  noOverrides,
+  type TableOverrides,
 } from '../model/topology.ts';
 import type { Session } from '../pg/session.ts';
 import { sql } from '../pg/sql.ts';
@@ -48,6 +50,8 @@ const relation = (id: number, name: string, kind: SyncRelation['kind'] = 'table'
   keyIndex: null,
   conflictStrategy: null,
   makedelta: null,
+  isGhost: false,
+  overrides: noOverrides,
 });
 
 const options = (
@@ -72,6 +76,8 @@ const options = (
     expiredMs: null,
     analyzeAfterCopy: true,
     vacuumAfterCopy: false,
+    rebuildIndex: false,
+    strictChecking: false,
     deleteMethod: 'delete',
     cron: null,
     cronSince: null,
@@ -169,6 +175,48 @@ test('a database that was inactive when it was added begins where changes have b
 });
 
 // Fails when only the first finding is told (npm run mutate).
+test('differences that hinder no row are errors where that is wanted, for a sync or a table', async () => {
+  const a = await site(
+    1,
+    'source',
+    `
+    create table public.ordered (id int primary key, a int, b int);
+    create table public.filled (id int primary key, a int default 1);
+    create table public.needed (id int primary key, a int);
+    create table public.wide (id int primary key)`,
+  );
+  const c = await site(
+    3,
+    'target',
+    `
+    create table public.ordered (id int primary key, b int, a int);
+    create table public.filled (id int primary key, a int default 2);
+    create table public.needed (id int primary key, a int not null default 0);
+    create table public.wide (id int primary key, more int)`,
+  );
+  const found = async (
+    strictChecking: boolean,
+    overrides: Partial<TableOverrides> = {},
+  ): Promise<string[]> => {
+    const relations = ['ordered', 'filled', 'needed', 'wide'].map((name, index) => ({
+      ...relation(index + 1, name),
+      overrides: { ...noOverrides, ...overrides },
+    }));
+    const setup = options([a, c], relations, { strictChecking });
+    return (await validateSync(setup.definition, setup)).map(({ error }) => error.message);
+  };
+  expect(await found(false)).toEqual([]);
+  expect(await found(true, { strictChecking: false })).toEqual([]);
+  const all = [
+    'public.ordered on C has its columns in another order than A, from place 2 on.',
+    'public.filled on C has another default for the column "a" (2) than A (1).',
+    'public.needed on C has the column "a" NOT NULL, and on A it may be NULL.',
+    'public.wide on C has the column "more", which A lacks.',
+  ];
+  expect(await found(true)).toEqual(all);
+  expect(await found(false, { strictChecking: true })).toEqual(all);
+});
+
 test('everything that does not fit is found at once, and nothing is changed', async () => {
   const a = await site(
     1,

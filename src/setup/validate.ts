@@ -9,6 +9,7 @@ import { checkKeys } from './check-keys.ts';
 import { checkPositions } from './check-positions.ts';
 import { checkSequences } from './check-sequences.ts';
 import { checkServers } from './check-servers.ts';
+import { checkStrictly } from './check-strictly.ts';
 import { checkTables } from './check-tables.ts';
 import { checkTruncation } from './check-truncation.ts';
 import type { Finding } from './finding.ts';
@@ -44,4 +45,5 @@ export const checkSync = async (definition: SyncDefinition, sides: readonly Side
   ...checkColumns(sides),
   ...(await checkFilters(sides)),
   ...(await checkTruncation(sides)),
+  ...(await checkStrictly(definition, sides)),
 ];

@@ -210,6 +210,12 @@ describe('table', () => {
     expect(await installation.ok('list', 'tables', 'sales.*')).toBe(
       '1. Table: sales.orders  DB: A  Relgroups: r  Conflict strategy: A B  (makedelta on)\n',
     );
+    expect(
+      await installation.ok('update', 'table', 'sales.orders', 'ghost=on', 'priority=2', 'rebuild_index=on'),
+    ).toContain('sales.orders: Changed rebuild_index from default to true');
+    expect(await installation.ok('list', 'tables', 'sales.*')).toContain(
+      '(makedelta on)  (ghost)  Priority: 2\n',
+    );
     const run = await installation.tahr('update', 'table', 'orders', 'conflict_strategy=bucardo_newest');
     expect(run.code).toBe(2);
     expect(run.stderr).toContain('bucardo_newest');

@@ -237,6 +237,8 @@ export const createInstallation = async (options: InstallationOptions): Promise<
       expiredMs: null,
       analyzeAfterCopy: true,
       vacuumAfterCopy: false,
+      rebuildIndex: false,
+      strictChecking: false,
       deleteMethod: 'delete',
       cron: null,
       onetimecopy: 0,

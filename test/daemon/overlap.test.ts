@@ -50,6 +50,8 @@ const addAnother = (shop: TestInstallation, { name, roles, table }: Another): Pr
       expiredMs: null,
       analyzeAfterCopy: true,
       vacuumAfterCopy: false,
+      rebuildIndex: false,
+      strictChecking: false,
       deleteMethod: 'delete',
       cron: null,
       onetimecopy: 0,

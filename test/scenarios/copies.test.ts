@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { isReplicationError } from '../../src/model/errors.ts';
+import { noOverrides } from '../../src/model/topology.ts';
 import { connect } from '../../src/pg/conninfo.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { createGang, type Gang } from '../support/gang.ts';
@@ -9,6 +10,16 @@ const schema =
   'create table big (id int primary key, note text); create table small (id int primary key, note text)';
 const tables = ['big', 'small'];
 const filled = `insert into big select n, 'n' || n from generate_series(1, 20000) n; insert into small select n, 'n' || n from generate_series(1, 10) n`;
+
+const asked = { onetimecopy: 1, copyGeneration: 1 } as const;
+
+/** Nobody but us looks after `big`. */
+const caredFor = {
+  roles: { A: 'source', B: 'target' } as const,
+  schema: `${schema}; alter table big set (autovacuum_enabled = off)`,
+  seed: { A: filled },
+  tables,
+};
 
 /** Inserts, updates, deletes and moves keys of `big`, until told to stop. */
 const write = async (gang: Gang, name: string, isOver: () => boolean): Promise<void> => {
@@ -104,18 +115,44 @@ describe('the initial copy', () => {
       { is_known: 'f', is_clean: 'f' },
     ],
   ])('looks after the tables as the sync says: %o', async (options, expected) => {
-    await using gang = await createGang({
-      roles: { A: 'source', B: 'target' },
-      schema: `${schema}; alter table big set (autovacuum_enabled = off)`,
-      seed: { A: filled },
-      tables,
-      options: { onetimecopy: 1, copyGeneration: 1, ...options },
-    });
+    await using gang = await createGang({ ...caredFor, options: { ...asked, ...options } });
     await gang.round('B');
     const [found] = await gang.on('B').query(sql`
       select exists (select from pg_stats where tablename = 'big') as is_known, relallvisible > 0 as is_clean
         from pg_class where relname = 'big'`);
     expect(found).toEqual(expected);
+  });
+
+  it('looks after a table as it is said of the table, whatever the sync says', async () => {
+    await using gang = await createGang({ ...caredFor, options: { analyzeAfterCopy: true } });
+    const overrides = { ...noOverrides, analyzeAfterCopy: false, vacuumAfterCopy: true };
+    const relations = gang.sync.relations.map((relation) => ({ ...relation, overrides }));
+    await gang.update({ relations, ...asked });
+    await gang.round('B');
+    const [found] = await gang.on('B').query(sql`
+      select exists (select from pg_stats where tablename = 'big') as is_known, relallvisible > 0 as is_clean
+        from pg_class where relname = 'big'`);
+    expect(found).toEqual({ is_known: 'f', is_clean: 't' });
+  });
+
+  it.each([true, false])('makes the indexes anew where that is wanted: %s', async (rebuildIndex) => {
+    await using gang = await createGang({ ...caredFor, options: { ...asked, rebuildIndex } });
+    const file = async () =>
+      (await gang.on('B').query(sql`select pg_relation_filenode('public.big_pkey') as file`))[0]?.['file'];
+    const before = await file();
+    await gang.round('B');
+    expect((await file()) !== before).toBe(rebuildIndex);
+  });
+
+  it('passes over a ghost, of which only the changes are replicated', async () => {
+    await using gang = await createGang(caredFor);
+    const relations = gang.sync.relations.map((relation) => ({ ...relation, isGhost: true }));
+    await gang.update({ relations, ...asked });
+    await gang.settle();
+    expect(await gang.rows('B', 'big')).toEqual([]);
+    await gang.run('A', `update big set note = 'changed' where id = 1`);
+    await gang.settle();
+    expect(await gang.rows('B', 'big')).toHaveLength(1);
   });
 });
 

@@ -9,6 +9,7 @@ import {
   type RelationName,
   type Role,
   type SyncDefinition,
+  noOverrides,
 } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { passOn, type Reached } from '../../src/replication/fault-point.ts';
@@ -110,6 +111,8 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       keyIndex: options.keys?.[relation.name] ?? null,
       conflictStrategy: null,
       makedelta: null,
+      isGhost: false,
+      overrides: noOverrides,
     })),
     ...options.options,
   });

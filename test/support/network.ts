@@ -1,6 +1,12 @@
 /** Several syncs over the same databases without a daemon: rounds run when the test says so. */
 import { randomUUID } from 'node:crypto';
-import type { RelationId, Role, SyncDefinition, SyncName } from '../../src/model/topology.ts';
+import {
+  type RelationId,
+  type Role,
+  type SyncDefinition,
+  type SyncName,
+  noOverrides,
+} from '../../src/model/topology.ts';
 import { type Sql, sql } from '../../src/pg/sql.ts';
 import { segmentTables } from '../../src/connectors/postgres/delta.ts';
 import { expectEqualRows } from './gang.ts';
@@ -60,6 +66,8 @@ export const createNetwork = async (options: NetworkOptions): Promise<Network> =
     keyIndex: null,
     conflictStrategy: null,
     makedelta: options.tableMakedelta?.[name] ?? null,
+    isGhost: false,
+    overrides: noOverrides,
   }));
   const add: Network['add'] = async (name, roles, settings = {}) => {
     const members = membersOf(site.databases, roles);

@@ -20,6 +20,8 @@ export const syncOf = (
   expiredMs: null,
   analyzeAfterCopy: true,
   vacuumAfterCopy: false,
+  rebuildIndex: false,
+  strictChecking: false,
   deleteMethod: 'delete',
   cron: null,
   cronSince: null,

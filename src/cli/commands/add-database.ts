@@ -78,11 +78,12 @@ interface Joining {
 
 /** In a new group the first database becomes the source and the others targets, unless a role is given. */
 const joinGroup = async (db: Db, { context, say, aftermath, group, names }: Joining): Promise<void> => {
-  const { name, role } = namedRole(group);
+  const { name, role, priority } = namedRole(group);
   const isNew = (await findDbGroup(db, name)) === null;
   const members = names.map((database, index) => ({
     name: database,
     role: role ?? (isNew && index === 0 ? ('source' as const) : ('target' as const)),
+    priority,
   }));
   const alter = () => joinDbGroup(db, { group: name, members, say });
   await reinstallSyncs(db, { context, say, aftermath, uses: (sync) => sync.dbgroup === name, alter });

@@ -82,6 +82,8 @@ const store = async (db: Db, added: NewSync): Promise<SyncDefinition> => {
     onetimecopy: settings.onetimecopy ?? 0,
     analyzeAfterCopy: settings.analyze_after_copy ?? true,
     vacuumAfterCopy: settings.vacuum_after_copy ?? false,
+    rebuildIndex: settings.rebuild_index ?? false,
+    strictChecking: settings.strict_checking ?? false,
     deleteMethod: settings.deletemethod ?? 'delete',
     cron: settings.cron ?? null,
   });

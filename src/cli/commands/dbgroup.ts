@@ -1,5 +1,5 @@
 /** `add|list|update|remove dbgroup`. */
-import { findDbGroup, getDbGroup, listDbGroups, removeDbGroup } from '../../control/dbgroup.ts';
+import { type DbGroup, findDbGroup, getDbGroup, listDbGroups, removeDbGroup } from '../../control/dbgroup.ts';
 import { change, look } from '../change.ts';
 import { command, ExitCode } from '../command.ts';
 import { joinDbGroup, type NewMember, setMembers } from '../dbgroup-members.ts';
@@ -9,7 +9,13 @@ import { splitList } from '../grammar/words.ts';
 import { filter, select } from '../selection.ts';
 import { reinstallSyncs } from '../sync-install.ts';
 
-const roleHelp = 'A role is source, target (the default) or fullcopy.';
+const roleHelp = [
+  'A role is source, target (the default) or fullcopy.',
+  'DB:ROLE:pri=1 puts a database before those with a lower number (0 is the default), wherever it is named.',
+].join('\n');
+
+const memberText = ({ database, role, priority }: DbGroup['members'][number]): string =>
+  `${database}:${role}${priority === 0 ? '' : `:pri=${priority}`}`;
 
 export const addDbgroup = command({
   verb: 'add',
@@ -45,7 +51,7 @@ const groupAndMembers = (names: readonly string[]): [string, ...NewMember[]] => 
   const members = words.flatMap(splitList).map(namedRole);
   return [
     readName(group, 'dbgroup'),
-    ...members.map(({ name, role }) => ({ name, role: role ?? ('target' as const) })),
+    ...members.map(({ role, ...member }) => ({ ...member, role: role ?? ('target' as const) })),
   ];
 };
 
@@ -65,9 +71,7 @@ export const listDbgroups = command({
       out.print(existing.length === 0 ? 'No dbgroups have been added yet' : 'No matching dbgroups found');
     else
       for (const { name, members } of chosen)
-        out.print(
-          `dbgroup: ${name}  Members: ${members.map(({ database, role }) => `${database}:${role}`).join(' ')}`,
-        );
+        out.print(`dbgroup: ${name}  Members: ${members.map(memberText).join(' ')}`);
     return ExitCode.done;
   },
 });

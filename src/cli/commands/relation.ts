@@ -70,6 +70,8 @@ const relationLine = (
     ...(relation.keyIndex === null ? [] : [`Key: ${relation.keyIndex}`]),
     ...(relation.conflictStrategy === null ? [] : [`Conflict strategy: ${relation.conflictStrategy}`]),
     ...(relation.makedelta === null ? [] : [`(makedelta ${relation.makedelta ? 'on' : 'off'})`]),
+    ...(relation.ghost ? ['(ghost)'] : []),
+    ...(relation.priority === 0 ? [] : [`Priority: ${relation.priority}`]),
   ].join('  ');
 };
 
@@ -111,6 +113,12 @@ const names: Readonly<Record<keyof RelationChanges, string>> = {
   keyIndex: 'key',
   conflictStrategy: 'conflict_strategy',
   makedelta: 'makedelta',
+  ghost: 'ghost',
+  priority: 'priority',
+  strictChecking: 'strict_checking',
+  analyzeAfterCopy: 'analyze_after_copy',
+  vacuumAfterCopy: 'vacuum_after_copy',
+  rebuildIndex: 'rebuild_index',
 };
 
 const differences = (before: Relation, changes: RelationChanges): string[] =>

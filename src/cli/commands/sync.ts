@@ -11,6 +11,7 @@ import type { Context } from '../context.ts';
 import { copyHelp, copyNotice } from '../copy-notice.ts';
 import { membersOf, setMembers } from '../dbgroup-members.ts';
 import { formatInterval } from '../amounts.ts';
+import { given } from '../given.ts';
 import type { Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
 import { findMembers } from '../relation-finding.ts';
@@ -168,12 +169,14 @@ const ownGroup = async (
 
 const ownChanges = (settings: SyncSettings, sources: readonly DatabaseName[]): SyncChanges => {
   const { conflict_strategy: strategy } = settings;
-  return given({
+  return given<SyncChanges>({
     conflictStrategy: strategy === undefined ? undefined : normalStrategy(strategy, sources),
     sequence: settings.sequence,
     onetimecopy: settings.onetimecopy,
     analyzeAfterCopy: settings.analyze_after_copy,
     vacuumAfterCopy: settings.vacuum_after_copy,
+    rebuildIndex: settings.rebuild_index,
+    strictChecking: settings.strict_checking,
     deleteMethod: settings.deletemethod,
     cron: settings.cron,
     autokick: settings.autokick,
@@ -183,10 +186,6 @@ const ownChanges = (settings: SyncSettings, sources: readonly DatabaseName[]): S
     status: settings.status,
   });
 };
-
-/** Without what was not given. */
-const given = (changes: { readonly [K in keyof SyncChanges]: SyncChanges[K] | undefined }): SyncChanges =>
-  Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
 
 const differences = (before: SyncDefinition, after: SyncDefinition): string[] => {
   const lines = facts(after).flatMap(([name, value], index) => {
@@ -210,6 +209,8 @@ const facts = (sync: SyncDefinition): [string, string][] => [
   ['onetimecopy', String(sync.onetimecopy)],
   ['analyze_after_copy', onOff(sync.analyzeAfterCopy)],
   ['vacuum_after_copy', onOff(sync.vacuumAfterCopy)],
+  ['rebuild_index', onOff(sync.rebuildIndex)],
+  ['strict_checking', onOff(sync.strictChecking)],
   ['deletemethod', sync.deleteMethod],
   ['autokick', onOff(sync.autokick)],
   ['checktime', formatInterval(sync.checktimeMs)],

@@ -39,14 +39,16 @@ test.each(['soon', '5 parsecs', '-1', '1:99'])('refuses the interval %s', (value
 });
 
 test.each([
-  ['A', { name: 'A', role: null }],
-  ['A:source', { name: 'A', role: 'source' }],
-  ['A:MASTER', { name: 'A', role: 'source' }],
-  ['A:pri', { name: 'A', role: 'source' }],
-  ['A:t', { name: 'A', role: 'target' }],
-  ['A:replica', { name: 'A', role: 'target' }],
-  ['A:slave', { name: 'A', role: 'target' }],
-  ['A:full', { name: 'A', role: 'fullcopy' }],
+  ['A', { name: 'A', role: null, priority: 0 }],
+  ['A:source', { name: 'A', role: 'source', priority: 0 }],
+  ['A:MASTER', { name: 'A', role: 'source', priority: 0 }],
+  ['A:pri', { name: 'A', role: 'source', priority: 0 }],
+  ['A:t', { name: 'A', role: 'target', priority: 0 }],
+  ['A:replica', { name: 'A', role: 'target', priority: 0 }],
+  ['A:slave', { name: 'A', role: 'target', priority: 0 }],
+  ['A:full', { name: 'A', role: 'fullcopy', priority: 0 }],
+  ['A:source:pri=2', { name: 'A', role: 'source', priority: 2 }],
+  ['A:target:priority=-1', { name: 'A', role: 'target', priority: -1 }],
 ])('reads the member %s', (word, expected) => {
   expect(namedRole(word)).toEqual(expected);
 });

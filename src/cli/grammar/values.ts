@@ -99,6 +99,13 @@ const unitMs: readonly (readonly [RegExp, number])[] = [
   [/^(d|days?)$/, 86_400_000],
 ];
 
+/** A whole number, also below 0. */
+export const integer: Reader<number> = (value, key) => {
+  const content = unquote(value).trim();
+  if (!/^-?\d{1,9}$/.test(content)) throw invalid(value, key, 'a whole number');
+  return Number(content);
+};
+
 /** `90`, `90 seconds`, `1 hour 30 min`, `01:30:00`; nothing, `none` or 0: null. */
 export const intervalMs: Reader<number | null> = (value, key) => {
   const content = unquote(value).trim().toLowerCase();
@@ -144,18 +151,20 @@ export interface NamedRole {
   readonly name: string;
   /** Null: nothing was said. */
   readonly role: Role | null;
+  readonly priority: number;
 }
 
-/** `A:source`, or just `A`. */
+/** `A:source:pri=1`, `A:source`, or just `A`. */
 export const namedRole = (word: string): NamedRole => {
-  const [name = '', role, ...rest] = unquote(word).split(':');
-  if (rest.length > 0 || !isName(name))
+  const [name = '', role, rank = 'pri=0', ...rest] = unquote(word).split(':');
+  const priority = /^pri(?:ority)?=(-?\d{1,4})$/.exec(rank)?.[1];
+  if (rest.length > 0 || !isName(name) || priority === undefined)
     throw usageError(`Invalid name: ${word}.`, 'Write NAME or NAME:ROLE, for example A:source.');
-  if (role === undefined) return { name, role: null };
+  if (role === undefined) return { name, role: null, priority: 0 };
   const known = rolePatterns.find(([pattern]) => pattern.test(role.toLowerCase()))?.[1];
   if (known === undefined)
     throw usageError(`"${role}" is no role for "${name}".`, `A role is one of: ${roles.join(', ')}.`);
-  return { name, role: known };
+  return { name, role: known, priority: Number(priority) };
 };
 
 export const namedRoles: Reader<readonly NamedRole[]> = (value, key) => list(value, key).map(namedRole);

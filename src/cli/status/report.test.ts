@@ -44,6 +44,8 @@ const sync = (changes: Partial<SyncDefinition> = {}): SyncDefinition =>
     expiredMs: null,
     analyzeAfterCopy: true,
     vacuumAfterCopy: false,
+    rebuildIndex: false,
+    strictChecking: false,
     deleteMethod: 'delete',
     cron: null,
     cronSince: null,

@@ -304,6 +304,24 @@ export const readFiring = async (
   return firing;
 };
 
+/** The default expressions of tables, by oid and column; those without one are missing, and so are those of generated columns. */
+export const readDefaults = async (
+  session: Session,
+  oids: readonly string[],
+): Promise<Map<string, Map<string, string>>> => {
+  const rows = await session.query(sql`
+    select a.attrelid as oid, a.attname as name, pg_get_expr(d.adbin, d.adrelid) as expression
+      from pg_attribute a join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+     where a.attrelid = any(${oids}::oid[]) and a.attgenerated = '' and not a.attisdropped`);
+  const defaults = new Map<string, Map<string, string>>();
+  for (const row of rows) {
+    const oid = row['oid'] as string;
+    const known = defaults.get(oid) ?? new Map<string, string>();
+    defaults.set(oid, known.set(row['name'] as string, row['expression'] as string));
+  }
+  return defaults;
+};
+
 export interface Referrer {
   /** The oid of the table that is referred to. */
   readonly referred: string;

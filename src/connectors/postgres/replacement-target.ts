@@ -9,7 +9,7 @@ import { fillReplaced, type Incoming } from './load.ts';
 import { deleteRows, digestOf, lockTables, type ReplacementPlan, truncateTables } from './replacement.ts';
 import { readSequences, setSequence, type SequenceValue } from './sequences.ts';
 import { relationOf } from './table.ts';
-import { PostgresWriter } from './writer.ts';
+import { PostgresWriter, type TendedTable } from './writer.ts';
 
 /** For longer than other rounds: whoever writes the tables at present is no application, but may be vacuuming them. */
 const lockTimeoutMs = 10_000;
@@ -116,10 +116,7 @@ export class ReplacementTarget {
   }
 
   /** See `PostgresWriter.tend`. */
-  tend(plans: readonly ReplacementPlan[], wanted: Parameters<PostgresWriter['tend']>[1]): Promise<void> {
-    return this.#writer.tend(
-      plans.map(({ target }) => target),
-      wanted,
-    );
+  tend(tables: readonly TendedTable[]): Promise<void> {
+    return this.#writer.tend(tables);
   }
 }

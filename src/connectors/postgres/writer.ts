@@ -45,6 +45,18 @@ export interface WrittenTable {
   readonly shape: number | null;
 }
 
+/** What is done for a table that was copied. */
+export interface Care {
+  readonly analyze: boolean;
+  readonly vacuum: boolean;
+  readonly reindex: boolean;
+}
+
+export interface TendedTable {
+  readonly table: Table;
+  readonly care: Care;
+}
+
 /** From the fence on a worker that dies must not hold it, and the locks, for longer than this. */
 const idleInTransactionTimeoutMs = 60_000;
 const contestedPageSize = 500;
@@ -289,16 +301,17 @@ export class PostgresWriter {
   }
 
   /**
-   * After the commit of a copy. Nothing depends on it: autovacuum does the same, later. So what stands in its way, a lock or a right that the
-   * role does not have, does not matter.
+   * After the commit of a copy. Nothing depends on it. So what stands in its way, a lock or a right that the role does not have, does not
+   * matter.
    */
-  async tend(
-    tables: readonly Table[],
-    { analyze, vacuum }: { readonly analyze: boolean; readonly vacuum: boolean },
-  ): Promise<void> {
-    for (const { relation } of tables) {
-      const name = sql.id(relation.schema, relation.name);
-      const wanted = [...(vacuum ? [sql`vacuum ${name}`] : []), ...(analyze ? [sql`analyze ${name}`] : [])];
+  async tend(tables: readonly TendedTable[]): Promise<void> {
+    for (const { table, care } of tables) {
+      const name = sql.id(table.relation.schema, table.relation.name);
+      const wanted = [
+        ...(care.vacuum ? [sql`vacuum ${name}`] : []),
+        ...(care.reindex ? [sql`reindex table ${name}`] : []),
+        ...(care.analyze ? [sql`analyze ${name}`] : []),
+      ];
       for (const statement of wanted) await this.#session.query(statement).catch(passOver);
     }
   }

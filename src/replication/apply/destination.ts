@@ -26,6 +26,7 @@ import {
   type TableDelivery,
 } from '../read/delivery.ts';
 import type { RoundContext } from '../round.ts';
+import { careOf } from '../care.ts';
 import { assertMayWrite } from '../may-write.ts';
 import { settleAll } from '../settle.ts';
 import { needsNoDecision, settleTable } from './settle-table.ts';
@@ -266,10 +267,7 @@ export const applyRound = async (options: ApplyOptions): Promise<Applied> => {
 /** What was copied is looked after, where the sync says so. */
 const tend = async ({ context: { sync }, delivery, destination }: ApplyOptions): Promise<void> => {
   const copied = delivery.tables.filter(({ streams }) => streams.some(({ base }) => base === copyVersion));
-  await destination.writer.tend(
-    copied.map(({ plan }) => plan.table),
-    { analyze: sync.analyzeAfterCopy, vacuum: sync.vacuumAfterCopy },
-  );
+  await destination.writer.tend(copied.map(({ plan: { id, table } }) => ({ table, care: careOf(sync, id) })));
 };
 
 interface Writing {

@@ -22,12 +22,12 @@ const databaseOf = (id: number): Database => ({
 const [a, b, c] = [databaseOf(1), databaseOf(2), databaseOf(3)];
 
 const relationOf = (id: number, kind: SyncRelation['kind'] = 'table') =>
-  ({ id, kind }) as unknown as SyncRelation;
+  ({ id, kind, isGhost: id === 6 }) as unknown as SyncRelation;
 
 const syncWith = (...copies: readonly Partial<CopyRequest>[]) =>
   syncOf({
     members: ([a, b, c] as const).map((database) => ({ database, role: 'source' as Role })),
-    relations: [relationOf(7), relationOf(8), relationOf(9, 'sequence')],
+    relations: [relationOf(6), relationOf(7), relationOf(8), relationOf(9, 'sequence')],
     copies: copies.map((one) => ({ generation: 1, database: null, relation: null, mode: 'fill', ...one })),
   });
 
@@ -55,6 +55,10 @@ test('a copy for one database, or of one table, is for no other', () => {
   const sync = syncWith({ database: b.id }, { relation: relationOf(8).id });
   expect(due(sync, b, 0)).toEqual({ 7: 'fill', 8: 'fill' });
   expect(due(sync, c, 0)).toEqual({ 8: 'fill' });
+});
+
+test('a copy of everything passes over tables that are ghosts', () => {
+  expect(due(syncWith({ relation: relationOf(6).id }), b, 0)).toEqual({ 6: 'fill' });
 });
 
 test('of several that were asked for, to replace what is there counts', () => {

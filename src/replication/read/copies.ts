@@ -26,8 +26,10 @@ export const copiesDue = (
     (one) => (one.database ?? database.id) === database.id,
   );
   return new Map(
-    sync.relations.flatMap(({ id, kind }): [RelationId, CopyMode][] => {
-      const modes = requests.flatMap(({ relation, mode }) => ((relation ?? id) === id ? [mode] : []));
+    sync.relations.flatMap(({ id, kind, isGhost }): [RelationId, CopyMode][] => {
+      const modes = requests.flatMap(({ relation, mode }) =>
+        relation === id || (relation === null && !isGhost) ? [mode] : [],
+      );
       if (kind !== 'table' || modes.length === 0) return [];
       return [[id, modes.includes('replace') ? 'replace' : 'fill']];
     }),

@@ -38,7 +38,7 @@ export const planCopy = async (
   const sideOf = ({ member: { database }, session }: typeof source): CopySide => ({
     database,
     session,
-    relations: relationsOn(sync, database.id),
+    relations: relationsOn(sync, database.id).filter(({ isGhost }) => !isGhost),
   });
   const sides = { source: sideOf(source), target: sideOf(target) };
   const oldestVersion = Math.min(source.session.serverVersion, target.session.serverVersion);

@@ -2,12 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from '../../../src/pg/sql.ts';
 import { isReplicationError } from '../../../src/model/errors.ts';
-import type {
-  Database,
-  RelationId,
-  SyncDefinition,
-  SyncName,
-  SyncRelation,
+import {
+  type Database,
+  type RelationId,
+  type SyncDefinition,
+  type SyncName,
+  type SyncRelation,
+  noOverrides,
 } from '../../../src/model/topology.ts';
 import { passOn } from '../../../src/replication/fault-point.ts';
 import { type Caretaker, createCaretaker } from '../../support/caretaker.ts';
@@ -130,6 +131,8 @@ class Player {
       keyIndex: null,
       conflictStrategy,
       makedelta: null,
+      isGhost: false,
+      overrides: noOverrides,
     };
   }
 
