@@ -122,8 +122,8 @@ export class Maintenance {
   }
 }
 
-/** The same for all daemons. */
-const firstReader = (syncs: readonly SyncDefinition[], source: Database): SyncId =>
+/** The sync whose daemon looks after a source: the same for all daemons. */
+export const firstReader = (syncs: readonly SyncDefinition[], source: Database): SyncId =>
   syncs
     .filter((sync) => sources(sync).some(({ database }) => database.id === source.id))
     .map(({ id }) => id)

@@ -217,6 +217,12 @@ export const errorCatalogue = {
     action:
       'Publish the tables by name, or create the empty tables on the subscribers and add the db with force.',
   },
+  clock_differs: {
+    retry: 'manual',
+    meaning:
+      'Which of two changes is the later one is told by the clocks of their servers. Tahr measures how they differ and takes it off, but changes made before it has noticed keep their times.',
+    action: 'Set the clocks by NTP, on the control database too.',
+  },
   truncate_impossible: {
     retry: 'manual',
     meaning: 'A table is to be emptied by TRUNCATE, and tables that are not in the sync refer to it.',

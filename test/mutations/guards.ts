@@ -305,6 +305,15 @@ export const guards: readonly Guard[] = [
     name: 'lets the later change of a row win on both sides, and records what lost with its image',
   },
   {
+    invariant: 5,
+    what: 'the times of changes are taken as the clocks of their servers tell them',
+    file: 'src/connectors/postgres/entries.ts',
+    from: '${trueTime(scope.schema, { seq: sql`seq`, at: sql`at` })} as at',
+    to: 'at as at',
+    test: 'test/scenarios/true-time.test.ts',
+    name: 'what a clock is ahead is taken off the times of its changes, from then on and for everybody the same',
+  },
+  {
     invariant: 6,
     what: 'triggers do not know rounds',
     file: 'src/connectors/postgres/sql/note.sql',

@@ -8,6 +8,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readControlWord } from '../../src/connectors/postgres/control-word.ts';
+import { listDbClocks } from '../../src/control/db-clock.ts';
+import { listConflicts } from '../../src/control/conflict-log.ts';
+import { listNotices } from '../../src/control/notice.ts';
 import { keepCapturing } from '../../src/connectors/postgres/deadline.ts';
 import { startServer } from '../../tools/embedded-postgres.ts';
 import { createInstallation, type TestInstallation } from '../daemon/installation.ts';
@@ -81,6 +84,50 @@ describe.skipIf(!canSetClocks)('the clock of a source', () => {
     const decided = await gang.conflicts('A');
     expect(decided.map(({ winner }) => winner)).toEqual(['2', '1']);
     expect((await gang.conflicts('B')).map(({ id }) => id)).toEqual(decided.map(({ id }) => id));
+  });
+
+  it('is measured, taken off, recorded with a conflict, and told', async () => {
+    await using clock = await createClock();
+    await using a = await startServer({ settings, environment: clock.environment });
+    const shop = await createInstallation({
+      roles: { A: 'source', B: 'source' },
+      servers: { A: a },
+      ...orders,
+    });
+    await clock.set('+1h');
+    const daemon = shop.startDaemon();
+    const [measured] = await vi.waitFor(
+      async () => {
+        const clocks = await shop.store.transaction(listDbClocks);
+        expect(clocks).toHaveLength(2);
+        return clocks;
+      },
+      { timeout: 30_000, interval: 200 },
+    );
+    expect(Math.abs((measured?.aheadMs ?? 0) - 3_600_000)).toBeLessThan(1_000);
+    expect(measured?.correctedMs).toBe(Math.round(measured?.aheadMs ?? 0));
+    await daemon.stop();
+    await shop.run('A', `insert into orders values (1, 'A')`);
+    await shop.run('B', `insert into orders values (1, 'B, later')`);
+    shop.startDaemon();
+    await shop.equal(30_000);
+    expect(await shop.rows('A', 'orders')).toEqual(['(1,"B, later")']);
+    const [conflict] = await vi.waitFor(
+      async () => {
+        const found = await shop.store.transaction((db) =>
+          listConflicts(db, { syncId: null, limit: 10, isUndecided: false }),
+        );
+        expect(found).toHaveLength(1);
+        return found;
+      },
+      { timeout: 20_000, interval: 200 },
+    );
+    const versions = JSON.parse(conflict?.versions ?? '[]') as { origin: number; clock_ahead_ms: number }[];
+    const ofA = versions.find(({ origin }) => origin === measured?.databaseId);
+    expect(ofA?.clock_ahead_ms).toBe(measured?.correctedMs);
+    expect(await shop.store.transaction(listNotices)).toMatchObject([
+      { database: 'A', code: 'clock_differs', message: expect.stringContaining('3600 s ahead of') as string },
+    ]);
   });
 
   it('a month ahead ends capture for nobody, and neither does the way back', async () => {

@@ -1,4 +1,5 @@
 /** `status`: is everything well, and if not, why. */
+import { listDbClocks } from '../../control/db-clock.ts';
 import { listDaemons } from '../../control/daemon.ts';
 import type { Db } from '../../control/db.ts';
 import { readLeases } from '../../control/lease.ts';
@@ -52,6 +53,7 @@ const readFacts = async (
     syncs,
     states: await readSyncStates(db),
     notices: await listNotices(db),
+    clocks: await listDbClocks(db),
     rounds,
   };
 };

@@ -3,7 +3,7 @@ import { formatRelation } from '../../model/topology.ts';
 import { formatCount, formatDuration, formatInterval } from '../amounts.ts';
 import { factLines, textTable } from '../text-table.ts';
 import { mappingLines } from './mapping.ts';
-import type { DatabaseReport, KnownState, SyncReport } from './report.ts';
+import type { DatabaseClock, DatabaseReport, KnownState, SyncReport } from './report.ts';
 import {
   age,
   behind,
@@ -29,6 +29,7 @@ export const detailsText = (report: SyncReport, view: View): string => {
     databaseTable(report, view),
     ...section('Mapping', mappingLines(report.sync)),
     ...section('Work', work),
+    ...section('Clocks', report.clocks.map(clockLine)),
     ...section('Notices', report.notices),
     ...section('Last rounds', roundLines(report, view)),
     rule,
@@ -108,6 +109,13 @@ const asOf = ({ condition, updatedAt }: KnownState, view: View): string =>
 
 const section = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)];
+
+const clockLine = ({ name, aheadMs, errorMs, correctedMs }: DatabaseClock): string => {
+  const lead = `${shortTime(Math.abs(aheadMs))} ${aheadMs < 0 ? 'behind' : 'ahead of'} the control database (±${shortTime(errorMs)})`;
+  return correctedMs === 0 ? `${name}: ${lead}` : `${name}: ${lead}, taken off the times of its changes`;
+};
+
+const shortTime = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)}ms` : formatDuration(ms));
 
 const roundLines = ({ rounds }: SyncReport, view: View): string[] =>
   rounds.map(({ database, endedAt, startedAt, outcome, errorMessage, ...counts }) => {

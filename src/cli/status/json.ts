@@ -26,6 +26,7 @@ const syncJson = ({
   lastGoodAt,
   lastBadAt,
   rounds,
+  clocks,
   ...report
 }: SyncReport) => ({
   name: sync.name,
@@ -40,6 +41,7 @@ const syncJson = ({
   lastGoodAt: iso(lastGoodAt),
   lastBadAt: iso(lastBadAt),
   databases: databases.map(databaseJson),
+  clocks: clocks.map(({ measuredAt, ...clock }) => ({ ...clock, measuredAt: iso(measuredAt) })),
   rounds: rounds.map(roundJson),
 });
 

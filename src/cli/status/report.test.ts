@@ -92,6 +92,7 @@ const report = (
     syncs: [given.sync ?? sync()],
     states,
     notices: [],
+    clocks: [],
     rounds: [],
   });
 

@@ -7,6 +7,7 @@
  * written. How far a database is behind is told only while somebody measures it.
  */
 import type { DaemonFacts } from '../../control/daemon.ts';
+import type { StoredDbClock } from '../../control/db-clock.ts';
 import type { LeaseFacts } from '../../control/lease.ts';
 import type { StoredNotice } from '../../control/notice.ts';
 import type { StoredRound } from '../../control/round.ts';
@@ -22,6 +23,7 @@ export interface StatusFacts {
   readonly syncs: readonly SyncDefinition[];
   readonly states: readonly StoredSyncState[];
   readonly notices: readonly StoredNotice[];
+  readonly clocks: readonly StoredDbClock[];
   /** Newest first. */
   readonly rounds: readonly StoredRound[];
 }
@@ -40,6 +42,10 @@ export interface DatabaseReport {
   readonly copiedFrom: string | null;
   /** Null: the daemon has nothing to do there but to read, or has said nothing yet. */
   readonly state: KnownState | null;
+}
+
+export interface DatabaseClock extends StoredDbClock {
+  readonly name: string;
 }
 
 export interface SyncReport {
@@ -65,6 +71,8 @@ export interface SyncReport {
   };
   readonly databases: readonly DatabaseReport[];
   readonly notices: readonly string[];
+  /** Of its sources, where there are several, as far as they have been compared with the control database's. */
+  readonly clocks: readonly DatabaseClock[];
   readonly rounds: readonly StoredRound[];
 }
 
@@ -94,7 +102,7 @@ export const buildReport = (facts: StatusFacts): StatusReport => {
 
 const syncReport = (
   sync: SyncDefinition,
-  { now, daemons, leases, states, notices, rounds }: StatusFacts,
+  { now, daemons, leases, states, notices, clocks, rounds }: StatusFacts,
 ): SyncReport => {
   const holder = leases.find(({ syncId }) => syncId === sync.id)?.holder ?? null;
   const daemon = daemons.find(({ id }) => id === holder) ?? null;
@@ -126,8 +134,20 @@ const syncReport = (
       state: own.find(({ databaseId }) => databaseId === database.id) ?? null,
     })),
     notices: notices.filter((notice) => notice.sync === sync.name).map(noticeText),
+    clocks: clocksOf(sync, clocks),
     rounds: rounds.filter(({ syncId }) => syncId === sync.id),
   };
+};
+
+/** One source contends with nobody. */
+const clocksOf = (sync: SyncDefinition, clocks: readonly StoredDbClock[]): DatabaseClock[] => {
+  const contending = sources(sync);
+  if (contending.length < 2) return [];
+  return contending.flatMap(({ database }) =>
+    clocks
+      .filter(({ databaseId }) => databaseId === database.id)
+      .map((clock) => ({ name: database.name, ...clock })),
+  );
 };
 
 /** In seconds, of those that are replaced whole: nobody measures what they lack, so their age tells how late they are. */

@@ -12,6 +12,7 @@ import { type SegmentNumber, segmentNumbers, segmentTable, segmentTables, trunca
 import { isBrought, isOwnChange, isPassed, type Passing } from './entries.ts';
 import { isBeyond, type Snapshot } from './position.ts';
 import type { Table } from './table.ts';
+import { trueTime } from './true-time.ts';
 
 /** A captured table of the sync on this source. */
 export interface SourceTable {
@@ -113,7 +114,8 @@ const entriesIn = (
   );
   const isSent = (to: Passing): Sql => sql`(${isBrought(sync)} and ${isPassed(to)})`;
   return sql`
-    select c.*, is_unread and (is_own or is_owed) as is_news
+    select tbl, xid, seq, relay, segment, is_own, is_unread, is_sent, is_owed, is_unread and (is_own or is_owed) as is_news,
+           case when is_own then ${trueTime(schema, { seq: sql`seq`, at: sql`at` })} else at end as at
       from (select tbl, xid, seq, at, relay, segment, ${isOwnChange(sync, exceptBy)} as is_own,
                    ${isBeyond(sql`xid`, known.position)} as is_unread, ${isSent(passing)} as is_sent, ${isSent(known.passing)} as is_owed
               from (${sql.join(deltas, ' union all ')}) d

@@ -34,8 +34,10 @@ export const recordConflicts = (options: {
   readonly plan: StagePlan;
   readonly strategy: string;
   readonly versions: readonly RecordedVersion[];
+  /** By how much the clock of a database is ahead; that is taken off the times of its versions. Missing where nobody knows. */
+  readonly clocksAheadMs: ReadonlyMap<DatabaseId, number>;
 }): Sql => {
-  const { schema, sync, plan, strategy, versions } = options;
+  const { schema, sync, plan, strategy, versions, clocksAheadMs } = options;
   const column = <T extends string | number | bigint>(pick: (version: RecordedVersion) => T): T[] =>
     versions.map(pick);
   return sql`
@@ -48,7 +50,8 @@ export const recordConflicts = (options: {
            min(v.key), min(v.origin) filter (where v.won), ${strategy}::text,
            pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
              'database', v.holder, 'origin', v.origin, 'xid', v.xid::text, 'won', v.won,
-             'at', pg_catalog.to_timestamp(v.at_micros / 1000000.0), 'row', v.image) order by v.won desc, v.holder)
+             'at', pg_catalog.to_timestamp(v.at_micros / 1000000.0), 'clock_ahead_ms', v.ahead_ms,
+             'row', v.image) order by v.won desc, v.holder)
       from (
         select c.*, ${keyText(plan, sql`s`)} as key,
                case when c.is_local then ${isThere(sql`t`)} else s.present end as present,
@@ -57,8 +60,9 @@ export const recordConflicts = (options: {
                       ${column((v) => v.stagePlace)}::tid[], ${column((v) => String(v.isLocal))}::boolean[],
                       ${column((v) => v.holder)}::integer[], ${column((v) => v.origin)}::integer[],
                       ${column((v) => v.xid)}::bigint[], ${column((v) => v.atMicros)}::bigint[],
-                      ${column((v) => String(v.isWinner))}::boolean[])
-                 c (conflict, signature, stage_place, is_local, holder, origin, xid, at_micros, won)
+                      ${column((v) => String(v.isWinner))}::boolean[],
+                      ${versions.map(({ origin }) => clocksAheadMs.get(origin) ?? null)}::double precision[])
+                 c (conflict, signature, stage_place, is_local, holder, origin, xid, at_micros, won, ahead_ms)
           join ${plan.stage} s on s.ctid = c.stage_place
           left join ${relationOf(plan.table)} t on ${sameRow(plan)}
       ) v

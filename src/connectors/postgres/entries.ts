@@ -13,6 +13,7 @@ import { type Sql, sql } from '../../pg/sql.ts';
 import { type SegmentNumber, segmentTables } from './delta.ts';
 import { isBeyond, type Snapshot } from './position.ts';
 import { deltaColumn, keyValue, type TableKey } from './table.ts';
+import { trueTime } from './true-time.ts';
 
 /** By source: how far it has been read. That of a source itself ends with its snapshot. */
 export type Knowledge = ReadonlyMap<DatabaseId, Snapshot>;
@@ -133,7 +134,8 @@ const ownEntries = (scope: EntryScope): Sql => {
     : sql`array[${scope.holder}::integer]`;
   return unionOverSegments(
     scope,
-    sql`${keyList(scope.key)}, ${scope.holder}::integer as origin, xid as oxid, at, ${path} as path, seq,
+    sql`${keyList(scope.key)}, ${scope.holder}::integer as origin, xid as oxid,
+        ${trueTime(scope.schema, { seq: sql`seq`, at: sql`at` })} as at, ${path} as path, seq,
         true as is_own, true as is_sent, false as is_open, null::pg_snapshot as decided`,
     ownChanges(scope),
   );

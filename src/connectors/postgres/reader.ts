@@ -29,6 +29,7 @@ import { prepareLocking } from './lock-settings.ts';
 import { decodePosition, type Position, selectPositions, type Snapshot } from './position.ts';
 import { readSequences, type SequenceValue } from './sequences.ts';
 import type { StagePlan } from './stage.ts';
+import { decodeAhead, selectAhead } from './true-time.ts';
 import { deltaColumn, isThere, keyMatches, rowsOf, type Table, type TableKey } from './table.ts';
 
 export interface Opening {
@@ -39,6 +40,8 @@ export interface Opening {
   readonly positions: readonly Position[];
   /** Of the source in this snapshot: it rises while connections stay open. */
   readonly incarnation: bigint;
+  /** By how much the clock is ahead, as changes are corrected now; in milliseconds. */
+  readonly clockAheadMs: number;
   /** What can no longer be read, by the database that reads; one that is not registered here is missing. */
   readonly floors: ReadonlyMap<DatabaseId, readonly Snapshot[]>;
 }
@@ -283,12 +286,14 @@ const openingOf = (schema: string, sync: SyncId): Request<Opening> => ({
     selectPositions(schema, sync).planned(),
     selectFloors(schema, sync).planned(),
     sql`select incarnation from ${sql.id(schema, 'identity')}`.planned(),
+    selectAhead(schema).planned(),
   ],
-  read: ([snapshot, positions, floors, identity]) => ({
+  read: ([snapshot, positions, floors, identity, clock]) => ({
     snapshot: snapshot?.rows[0]?.['snapshot'] ?? '',
     lsn: snapshot?.rows[0]?.['lsn'] ?? '',
     positions: (positions?.rows ?? []).map(decodePosition),
     floors: decodeFloors(floors?.rows ?? []),
+    clockAheadMs: decodeAhead(clock?.rows[0]?.['ahead_ms']),
     incarnation: BigInt(identity?.rows[0]?.['incarnation'] ?? 0),
   }),
 });

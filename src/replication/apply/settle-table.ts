@@ -134,6 +134,7 @@ const statementsFor = (settling: Settling, { conflicts, chosen, kept, met, lost 
             plan,
             strategy: strategyOf(context, plan.id).text,
             versions: recordedVersions(conflicts),
+            clocksAheadMs: settling.delivery.clocksAheadMs,
           }),
         ];
   if (noting === null || local === null) return [...records, ...marks(settling, lost)];

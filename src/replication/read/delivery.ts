@@ -71,6 +71,8 @@ export interface Delivery {
   readonly changeCount: number;
   /** When the newest change was made that a reader may not know, by table and source; microseconds since 1970. */
   readonly newestAt: NewestChanges;
+  /** By how much the clocks of the sources are ahead, as their changes are corrected; in milliseconds. */
+  readonly clocksAheadMs: ReadonlyMap<DatabaseId, number>;
   /** There is nothing to do, but so much to pass over that it is worth moving the positions. */
   readonly isOverdue: boolean;
 }
@@ -154,6 +156,9 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
     unsettledPositions: member.role === 'source' ? next : positionsOfUnsettled(next, options.sources),
     changeCount: all.reduce((sum, { changeCount }) => sum + changeCount, 0),
     newestAt: newestChanges(own === null ? read : [...read, own]),
+    clocksAheadMs: new Map(
+      options.sources.map(({ database, opening }) => [database.id, opening.clockAheadMs]),
+    ),
     isOverdue: all.reduce((sum, { skippedCount }) => sum + skippedCount, 0) > skippedMax,
   };
 };

@@ -121,6 +121,14 @@ create table :schema.interleaved (
   place         integer not null
 );
 
+-- By how much the clock of this server is ahead of the control database's, for deltas from a place in their order on
+-- (`connectors/postgres/true-time.ts`). Rows are never changed: what two databases decide by them has to be the same.
+create table :schema.clock (
+  since_seq   bigint      primary key,
+  ahead       interval    not null,
+  measured_at timestamptz not null default clock_timestamp()
+);
+
 -- Conflicts, written in the transaction that acted on the decision, until they are in the conflict log. Without a winner: every
 -- database has kept its row, until a person decides.
 create table :schema.conflict (
