@@ -1,4 +1,5 @@
 /** Settings that say how a database is reached: every connection keyword of libpq, under Bucardo's names too. Pure. */
+import { queueKeys } from './queue-settings.ts';
 import { parseConninfo } from '../model/conninfo.ts';
 import { connectionKeywords } from '../model/connection-keywords.ts';
 import { type ConnectionParameters, connectionStatuses } from '../model/topology.ts';
@@ -44,6 +45,7 @@ export const connectionKeys = {
 export const databaseKeys = {
   status: key(choice(connectionStatuses), 'active or inactive'),
   makedelta: key(boolean, 'on: what Tahr writes here is captured again, for chains'),
+  ...queueKeys,
 };
 
 /** What was given, without `conn`; an empty value is kept, so that it can take one away. */

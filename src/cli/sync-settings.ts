@@ -1,6 +1,7 @@
 /** The settings of a sync, as `add sync` and `update sync` take them. */
 import type { Say } from './change.ts';
 import { connectionStatuses, deleteMethods, sequenceModes } from '../model/topology.ts';
+import { queueKeys } from './queue-settings.ts';
 import { key, type Keys, type Settings } from './grammar/settings.ts';
 import {
   anyText,
@@ -81,6 +82,7 @@ export const syncKeys = {
   overdue: key(intervalMs, 'changes that wait for longer are late, which `status` says: 5m, none (default)'),
   expired: key(intervalMs, 'and then very late: 1h, none (default)'),
   status: key(choice(connectionStatuses), 'active (default) or inactive'),
+  ...queueKeys,
   makedelta: key(boolean, 'on or off for each of its tables: capture again what Tahr writes'),
   ...ignoredKeys,
 };

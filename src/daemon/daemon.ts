@@ -27,6 +27,7 @@ import { Databases } from './databases.ts';
 import { KickDesk } from './kick-desk.ts';
 import { answerWithinMs as leasesAnswerWithinMs, LeaseKeeper, type LeaseUser } from './lease-keeper.ts';
 import { ClockKeeper } from './clock-keeper.ts';
+import { QueueKeeper } from './queue-keeper.ts';
 import { Maintenance } from './maintenance.ts';
 import { type Periodic, repeat } from './periodic.ts';
 import { Predecessors, sessionNames } from './predecessors.ts';
@@ -50,6 +51,7 @@ const flushEveryMs = 1_000;
 const conflictsEveryMs = 3_000;
 const maintenanceEveryMs = 15_000;
 const clocksEveryMs = 15_000;
+const queuesEveryMs = 5_000;
 const purgeEveryMs = 3_600_000;
 /** For what goes on beside the rounds when the daemon stops. */
 const endWithinMs = 2_000;
@@ -185,6 +187,7 @@ const replicate = async (wiring: Wiring): Promise<void> => {
   });
   const maintenance = new Maintenance({ schema, databases, isHeld, clock, log });
   const clocks = new ClockKeeper({ store, schema, databases, isHeld, clock, log });
+  const queues = new QueueKeeper({ store, schema, databases, isHeld, log });
   // What fails here is done again by the clock.
   const tried = (work: () => Promise<void>): Promise<void> =>
     inBackground('reading the control database', work, log);
@@ -233,6 +236,7 @@ const replicate = async (wiring: Wiring): Promise<void> => {
     { name: 'writing states', everyMs: flushEveryMs, work: () => writer.flush() },
     { name: 'collecting conflicts', everyMs: conflictsEveryMs, work: ship },
     { name: 'maintenance', everyMs: maintenanceEveryMs, work: () => maintenance.run(supervisor.definitions) },
+    { name: 'looking at queues', everyMs: queuesEveryMs, work: () => queues.run(supervisor.definitions) },
     { name: 'comparing clocks', everyMs: clocksEveryMs, work: () => clocks.run(supervisor.definitions) },
     { name: 'forgetting old history', everyMs: purgeEveryMs, work: () => purge(store, clock) },
   ];

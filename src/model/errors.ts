@@ -223,6 +223,13 @@ export const errorCatalogue = {
       'Which of two changes is the later one is told by the clocks of their servers. Tahr measures how they differ and takes it off, but changes made before it has noticed keep their times.',
     action: 'Set the clocks by NTP, on the control database too.',
   },
+  queue_over_limit: {
+    retry: 'manual',
+    meaning:
+      'A database does not read what a source keeps for it, and that is more, or older, than it may be (queue_limit).',
+    action:
+      'Bring the database back. If it is gone for good, take it out of the dbgroup. `queue_policy=release` gives up what is kept while it is away, and copies to it when it is back.',
+  },
   truncate_impossible: {
     retry: 'manual',
     meaning: 'A table is to be emptied by TRUNCATE, and tables that are not in the sync refer to it.',

@@ -1,4 +1,5 @@
 /** `add db`: connects first, so that a mistake is found while somebody looks. */
+import { saveQueueSettings } from '../queue-settings.ts';
 import { addDatabase } from '../../control/database.ts';
 import type { Db } from '../../control/db.ts';
 import { findDbGroup } from '../../control/dbgroup.ts';
@@ -55,6 +56,7 @@ export const addDb = command({
         const { status = 'active', makedelta = false } = settings;
         const added = await addDatabase(db, { name, status, makedelta, parameters });
         say(`Added database "${name}"`);
+        await saveQueueSettings(db, { database: added.id }, { settings, say });
         say(`  ${await testConnection(added, context)}`);
       }
       if (settings.dbgroup !== undefined)

@@ -11,6 +11,7 @@ import type { SyncDefinition } from '../../model/topology.ts';
 import { change, type Say } from '../change.ts';
 import { command } from '../command.ts';
 import type { Context } from '../context.ts';
+import { saveQueueSettings } from '../queue-settings.ts';
 import { copyHelp, copyNotice, fullCopyNotice } from '../copy-notice.ts';
 import { joinDbGroup, membersOf } from '../dbgroup-members.ts';
 import type { Settings } from '../grammar/settings.ts';
@@ -89,6 +90,8 @@ const store = async (db: Db, added: NewSync): Promise<SyncDefinition> => {
   });
   if (settings.makedelta !== undefined) await setMakedelta(db, name, settings.makedelta);
   say(`Added sync "${name}"`);
+  const { id } = await loadSyncDefinition(db, name);
+  await saveQueueSettings(db, { sync: id }, { settings, say });
   later.forEach(say);
   sayIgnored(settings, say);
   return loadSyncDefinition(db, name);

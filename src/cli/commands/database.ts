@@ -1,4 +1,5 @@
 /** `list|update|remove db`. */
+import { saveQueueSettings } from '../queue-settings.ts';
 import { listDatabases, removeDatabase, updateDatabase, withoutSecrets } from '../../control/database.ts';
 import type { Db } from '../../control/db.ts';
 import { type DbGroup, listDbGroups } from '../../control/dbgroup.ts';
@@ -111,6 +112,7 @@ export const updateDb = command({
         const after = await updateDatabase(db, before.name, { parameters, status, makedelta });
         for (const line of differences(before, after))
           say(chosen.length === 1 ? line : `${before.name}: ${line}`);
+        await saveQueueSettings(db, { database: before.id }, { settings, say });
         if (Object.keys(given).length > 0) say(`  ${await testConnection(after, context)}`);
       }
       const databases = chosen

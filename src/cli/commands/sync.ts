@@ -11,6 +11,7 @@ import type { Context } from '../context.ts';
 import { copyHelp, copyNotice } from '../copy-notice.ts';
 import { membersOf, setMembers } from '../dbgroup-members.ts';
 import { formatInterval } from '../amounts.ts';
+import { saveQueueSettings } from '../queue-settings.ts';
 import { given } from '../given.ts';
 import type { Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
@@ -142,6 +143,7 @@ const updateOne = async (db: Db, { context, say, aftermath, sync, settings }: Up
   };
   await reinstallSyncs(db, { context, say, aftermath, uses: () => true, alter });
   const after = await loadSyncDefinition(db, sync.name);
+  await saveQueueSettings(db, { sync: sync.id }, { settings, say });
   for (const line of differences(sync, after)) say(`${sync.name}: ${line}`);
   sayIgnored(settings, say);
 };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { boolean, choice, intervalMs, name, namedRole, oneTimeCopy, text } from './values.ts';
+import { boolean, choice, intervalMs, name, namedRole, oneTimeCopy, queueLimit, text } from './values.ts';
 
 describe('boolean', () => {
   test.each([
@@ -76,4 +76,19 @@ test('an empty value is refused where a text is needed', () => {
 test('names are a letter, then letters, digits and underscores', () => {
   expect(name('Shop_1', 'sync')).toBe('Shop_1');
   expect(() => name('shop-1', 'sync')).toThrow('"shop-1" cannot be the name of a sync');
+});
+
+test.each([
+  ['2GB', { bytes: 2e9, ageMs: null }],
+  ['1.5 mb', { bytes: 1_500_000, ageMs: null }],
+  ['1d', { bytes: null, ageMs: 86_400_000 }],
+  ['"500kB, 2 hours"', { bytes: 500_000, ageMs: 7_200_000 }],
+  ['00:30', { bytes: null, ageMs: 1_800_000 }],
+  ['none', { bytes: null, ageMs: null }],
+])('reads the limit of a queue %s', (value, expected) => {
+  expect(queueLimit(value, 'queue_limit')).toEqual(expected);
+});
+
+test.each(['2', 'lots', '2GB,', '-1GB', '1 parsec'])('refuses the limit of a queue %s', (value) => {
+  expect(() => queueLimit(value, 'queue_limit')).toThrow('Invalid value');
 });

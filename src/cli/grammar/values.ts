@@ -115,6 +115,44 @@ export const intervalMs: Reader<number | null> = (value, key) => {
   return ms === 0 ? null : ms;
 };
 
+const byteUnits: readonly (readonly [RegExp, number])[] = [
+  [/^(k|kb)$/, 1e3],
+  [/^(m|mb)$/, 1e6],
+  [/^(g|gb)$/, 1e9],
+  [/^(t|tb)$/, 1e12],
+];
+
+const bytesIn = (content: string): number | null => {
+  const [, amount = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]b?)$/.exec(content) ?? [];
+  const factor = byteUnits.find(([pattern]) => pattern.test(unit))?.[1];
+  return factor === undefined ? null : Math.round(Number(amount) * factor);
+};
+
+/** `2GB`, `1d`, `"2GB,1 day"`; nothing, `none` or `off`: no limit. A bare m is minutes. */
+export const queueLimit: Reader<{ readonly bytes: number | null; readonly ageMs: number | null }> = (
+  value,
+  key,
+) => {
+  const limit: { bytes: number | null; ageMs: number | null } = { bytes: null, ageMs: null };
+  const content = unquote(value).trim().toLowerCase();
+  if (['', 'none', 'off', 'never'].includes(content)) return limit;
+  for (const part of content.split(',').map((word) => word.trim())) {
+    const bytes = part.endsWith('b') ? bytesIn(part) : null;
+    const ageMs = bytes === null ? (clockMs(part) ?? unitsMs(part)) : null;
+    if (bytes === null && (ageMs === null || !/[a-z:]/.test(part)))
+      throw invalid(value, key, 'a size such as 2GB, an age such as 1d, or both with a comma');
+    if (bytes !== null) limit.bytes = bytes;
+    if (ageMs !== null) limit.ageMs = ageMs;
+  }
+  return limit;
+};
+
+/** One of the words; nothing or `default`: null. */
+export const choiceOrDefault =
+  <T extends string>(words: readonly T[]): Reader<T | null> =>
+  (value, key) =>
+    ['', 'default'].includes(unquote(value).trim().toLowerCase()) ? null : choice(words)(value, key);
+
 /** `"0 3 * * *"`; nothing, `none` or `off`: null. */
 export const cron: Reader<string | null> = (value, key) => {
   const content = unquote(value).trim();

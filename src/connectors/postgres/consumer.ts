@@ -64,7 +64,10 @@ export const acknowledge = (
   { snapshot, incarnation }: { readonly snapshot: Snapshot; readonly incarnation: bigint },
 ): Sql => sql`
   with moved as (
-    update ${sql.id(schema, 'consumer')} set acked = ${snapshot}::pg_snapshot, acked_at = now()
+    update ${sql.id(schema, 'consumer')}
+       set acked = ${snapshot}::pg_snapshot, acked_at = now(),
+           released = released and (pg_snapshot_xmax(floor) > pg_snapshot_xmax(${snapshot}::pg_snapshot)
+                                    or pg_snapshot_xmin(floor) > pg_snapshot_xmin(${snapshot}::pg_snapshot))
      where sync = ${consumer.sync}::uuid and database = ${consumer.database}::int
        and pg_snapshot_xmax(acked) <= pg_snapshot_xmax(${snapshot}::pg_snapshot)
        and pg_snapshot_xmin(acked) <= pg_snapshot_xmin(${snapshot}::pg_snapshot)
@@ -94,10 +97,14 @@ export const readUnusedCapture = async (session: Session, schema: string): Promi
 
 /** The snapshots before which positions cannot be served, for each consumer of the sync that is registered. */
 export const selectFloors = (schema: string, sync: SyncId): Sql => sql`
-  select c.database, c.floor::text as consumer_floor,
+  select c.database, c.floor::text as consumer_floor, c.released,
          (select f.pos::text from ${sql.id(schema, 'floor')} f order by f.seq desc limit 1) as database_floor
     from ${sql.id(schema, 'consumer')} c
    where c.sync = ${sync}::uuid`;
+
+/** The databases for which nothing is kept any more. */
+export const decodeReleased = (rows: readonly Row[]): ReadonlySet<DatabaseId> =>
+  new Set(rows.flatMap((row) => (row['released'] === 't' ? [Number(row['database']) as DatabaseId] : [])));
 
 /** By the database that is written. */
 export const decodeFloors = (rows: readonly Row[]): ReadonlyMap<DatabaseId, readonly Snapshot[]> =>

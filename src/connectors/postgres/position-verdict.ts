@@ -10,6 +10,8 @@ export interface PositionVerdict {
   readonly what: string;
   /** What else may be done than to copy; empty: nothing. */
   readonly advice: string;
+  /** The source is the one that was read; what followed the position was discarded. */
+  readonly isGap: boolean;
 }
 
 export const whatStandbyIs =
@@ -30,15 +32,20 @@ export const judgePosition = (facts: {
     { ...position.lineage, xmax: xmaxOf(position.snapshot) },
     { ...lineage, xmax: xmaxOf(snapshot) },
   );
-  const lost = (what: string, advice = ''): PositionVerdict => ({ code: 'position_lost', what, advice });
+  const lost = (what: string, advice = '', isGap = false): PositionVerdict => ({
+    code: 'position_lost',
+    what,
+    advice,
+    isGap,
+  });
   switch (verdict) {
     case 'same':
     case 'promoted':
     case 'upgraded':
       if (canServe(position.snapshot, floors)) return null;
-      return lost('had to discard changes that were not read yet, or was set up again');
+      return lost('had to discard changes that were not read yet, or was set up again', '', true);
     case 'standby':
-      return { code: 'server_unsupported', what: whatStandbyIs, advice: '' };
+      return { code: 'server_unsupported', what: whatStandbyIs, advice: '', isGap: false };
     case 'rewound':
       return lost(
         'was set back to an earlier state: restored, promoted from a standby that missed the end, or rolled back',

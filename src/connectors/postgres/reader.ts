@@ -18,7 +18,7 @@ import { type Request, say } from '../../pg/request.ts';
 import type { RowsOut } from '../../pg/pipeline.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
-import { decodeFloors, selectFloors } from './consumer.ts';
+import { decodeFloors, decodeReleased, selectFloors } from './consumer.ts';
 import { type BaseVersion, copyVersion, knowersOfBase, outlasts, pathFrom } from './base-version.ts';
 import { changesIn, type SourceTable, type TableChanges, type Window } from './changes.ts';
 import { changedKeys, type EntryScope, heldVersions } from './entries.ts';
@@ -44,6 +44,8 @@ export interface Opening {
   readonly clockAheadMs: number;
   /** What can no longer be read, by the database that reads; one that is not registered here is missing. */
   readonly floors: ReadonlyMap<DatabaseId, readonly Snapshot[]>;
+  /** The databases for which nothing is kept any more. */
+  readonly released: ReadonlySet<DatabaseId>;
 }
 
 type Changes = ReadonlyMap<RelationId, TableChanges>;
@@ -293,6 +295,7 @@ const openingOf = (schema: string, sync: SyncId): Request<Opening> => ({
     lsn: snapshot?.rows[0]?.['lsn'] ?? '',
     positions: (positions?.rows ?? []).map(decodePosition),
     floors: decodeFloors(floors?.rows ?? []),
+    released: decodeReleased(floors?.rows ?? []),
     clockAheadMs: decodeAhead(clock?.rows[0]?.['ahead_ms']),
     incarnation: BigInt(identity?.rows[0]?.['incarnation'] ?? 0),
   }),

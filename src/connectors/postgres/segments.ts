@@ -113,7 +113,8 @@ const isNeeded = (schema: string, table: Sql): Sql => sql`
        select from ${table} d
         where (d.xid >= pg_snapshot_xmax(c.acked) or d.xid = any (array(select pg_snapshot_xip(c.acked))))
           and d.tbl = any (c.tables)
-        limit 1) unread)`;
+        limit 1) unread
+     where not c.released)`;
 
 /**
  * What every consumer of a sync has acknowledged is gone for all of them; what only some have is still there, and may be read
@@ -121,10 +122,12 @@ const isNeeded = (schema: string, table: Sql): Sql => sql`
  */
 const discard = (schema: string, table: Sql): Sql[] => [
   sql`update ${sql.id(schema, 'consumer')} c
-         set floor = (select o.acked from ${sql.id(schema, 'consumer')} o
-                       where o.sync = c.sync
-                       order by pg_snapshot_xmax(o.acked), (select count(*) from pg_snapshot_xip(o.acked)) desc
-                       limit 1)
+         set floor = coalesce(
+               (select o.acked from ${sql.id(schema, 'consumer')} o
+                 where o.sync = c.sync and not o.released
+                 order by pg_snapshot_xmax(o.acked), (select count(*) from pg_snapshot_xip(o.acked)) desc
+                 limit 1),
+               pg_current_snapshot())
        where tables && (select coalesce(array_agg(distinct d.tbl), '{}') from ${table} d)`,
   // `made_by` goes along: the row must carry the transaction that wrote it, or it looks like one that was restored.
   sql`update ${sql.id(schema, 'identity')} set incarnation = incarnation + 1, made_by = pg_current_xact_id()`,

@@ -36,6 +36,14 @@ export const copiesDue = (
   );
 };
 
+/** To replace them: a database that was given up has nothing to go on from. Ghosts as well, for what they missed is nowhere else. */
+export const allTables = ({ relations }: SyncDefinition): CopiesDue =>
+  new Map(
+    relations.flatMap(({ id, kind }): [RelationId, CopyMode][] =>
+      kind === 'table' ? [[id, 'replace']] : [],
+    ),
+  );
+
 export const isFirst = (sync: SyncDefinition, { id }: Database): boolean =>
   sourcesOf(sync)[0]?.database.id === id;
 

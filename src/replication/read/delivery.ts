@@ -24,11 +24,11 @@ import {
   type SyncDefinition,
 } from '../../model/topology.ts';
 import type { Catalog, CatalogTable } from './catalog.ts';
-import { copiesDue, isBehindCopy, isFirst } from './copies.ts';
+import { allTables, copiesDue, isBehindCopy, isFirst } from './copies.ts';
 import { knowledgeOf, passingOf, peersOf, unknownSince } from './knowledge.ts';
 import { nextPositions, positionsOfUnsettled } from './next-positions.ts';
 import { assertNotable, notingOf } from './noting.ts';
-import { type OpenSource, positionLost, positionProblem } from './source.ts';
+import { isGivenUp, type OpenSource, positionLost, positionProblem } from './source.ts';
 import { settleAll } from '../settle.ts';
 
 /** The rows of one table from one source. */
@@ -116,7 +116,7 @@ interface SourceChanges {
 
 export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
   const { sync, member, positions } = options;
-  const due = copiesDue(sync, member.database, positions);
+  const due = wasGivenUp(options) ? allTables(sync) : copiesDue(sync, member.database, positions);
   const isCopy = due.size > 0;
   const isReplaced = [...due.values()].includes('replace');
   const startsAnew = !isCopy && isBehindCopy(sync, positions);
@@ -162,6 +162,14 @@ export const planDelivery = async (options: PlanOptions): Promise<Delivery> => {
     isOverdue: all.reduce((sum, { skippedCount }) => sum + skippedCount, 0) > skippedMax,
   };
 };
+
+/** By one of the sources. The first source cannot be copied to. */
+const wasGivenUp = ({ sync, member, positions, sources }: PlanOptions): boolean =>
+  !isFirst(sync, member.database) &&
+  positions.some((position) => {
+    const source = sources.find(({ database }) => database.id === position.source);
+    return source !== undefined && isGivenUp(source, position, member.database);
+  });
 
 /**
  * The sources of which this database's position is of no use any more. Only the first source may pass over that, when a copy

@@ -81,6 +81,14 @@ export const positionProblem = (
   return new ReplicationError(verdict.code, { message, facts: { database: database.name } });
 };
 
+/** What the source kept for the reader was given up, and has gone since: it is copied to. */
+export const isGivenUp = (source: OpenSource, position: Position, reader: Database): boolean => {
+  const { lineage, opening } = source;
+  if (!opening.released.has(reader.id)) return false;
+  const floors = opening.floors.get(reader.id);
+  return judgePosition({ position, lineage, snapshot: opening.snapshot, floors })?.isGap === true;
+};
+
 /** The advice says which side would be copied: the operator has to choose it, and rows may be lost by the choice. */
 export const positionLost = (lost: {
   readonly source: Database;

@@ -80,6 +80,8 @@ create table :schema.consumer (
   acked    pg_snapshot not null,
   floor    pg_snapshot not null,
   acked_at timestamptz not null default now(),
+  -- Nothing is kept for it any more (`connectors/postgres/queue.ts`). Over when it stands where everything is there again.
+  released boolean     not null default false,
   primary key (sync, database)
 );
 
