@@ -52,7 +52,7 @@ describe('a target that is away', () => {
     await setStatus(shop, 'B', 'inactive');
     await shop.run('A', `update item set note = 'changed'; delete from item where id = 2`);
     await vi.waitFor(async () => expect(await isReleased(shop, 'A')).toBe(true), waiting);
-    expect(await notices(shop)).toEqual(['B queue_over_limit']);
+    expect(await notices(shop)).toContain('B queue_over_limit');
     await vi.waitFor(async () => expect(await purge(shop, 'A')).toBeGreaterThan(0), waiting);
     await shop.run('A', `insert into item values (3, 'after')`);
     await setStatus(shop, 'B', 'active');

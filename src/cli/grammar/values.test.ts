@@ -89,6 +89,6 @@ test.each([
   expect(queueLimit(value, 'queue_limit')).toEqual(expected);
 });
 
-test.each(['2', 'lots', '2GB,', '-1GB', '1 parsec'])('refuses the limit of a queue %s', (value) => {
+test.each(['2', 'lots', '2GB,', '-1GB', '1 parsec', '10s'])('refuses the limit of a queue %s', (value) => {
   expect(() => queueLimit(value, 'queue_limit')).toThrow('Invalid value');
 });

@@ -128,6 +128,9 @@ const bytesIn = (content: string): number | null => {
   return factor === undefined ? null : Math.round(Number(amount) * factor);
 };
 
+/** What has been read is acknowledged some seconds later. */
+const queueAgeMinMs = 60_000;
+
 /** `2GB`, `1d`, `"2GB,1 day"`; nothing, `none` or `off`: no limit. A bare m is minutes. */
 export const queueLimit: Reader<{ readonly bytes: number | null; readonly ageMs: number | null }> = (
   value,
@@ -139,8 +142,12 @@ export const queueLimit: Reader<{ readonly bytes: number | null; readonly ageMs:
   for (const part of content.split(',').map((word) => word.trim())) {
     const bytes = part.endsWith('b') ? bytesIn(part) : null;
     const ageMs = bytes === null ? (clockMs(part) ?? unitsMs(part)) : null;
-    if (bytes === null && (ageMs === null || !/[a-z:]/.test(part)))
-      throw invalid(value, key, 'a size such as 2GB, an age such as 1d, or both with a comma');
+    if (bytes === null && (ageMs === null || ageMs < queueAgeMinMs || !/[a-z:]/.test(part)))
+      throw invalid(
+        value,
+        key,
+        'a size such as 2GB, an age such as 1d (a minute at least), or both with a comma',
+      );
     if (bytes !== null) limit.bytes = bytes;
     if (ageMs !== null) limit.ageMs = ageMs;
   }
