@@ -10,7 +10,7 @@ export const queuePolicies = ['warn', 'release', 'keep'] as const;
 export type QueuePolicy = (typeof queuePolicies)[number];
 
 /** Null: no limit. */
-export interface QueueLimit {
+interface QueueLimit {
   readonly bytes: number | null;
   /** Of the oldest change that waits. */
   readonly ageMs: number | null;
