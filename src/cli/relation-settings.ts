@@ -3,7 +3,8 @@ import { listDatabases } from '../control/database.ts';
 import type { Db } from '../control/db.ts';
 import type { RelationChanges } from '../control/relation.ts';
 import { key, type Settings } from './grammar/settings.ts';
-import { anyText, boolean, booleanOrDefault, integer } from './grammar/values.ts';
+import { unquote } from './grammar/words.ts';
+import { anyText, boolean, booleanOrDefault, integer, mergeMode, names } from './grammar/values.ts';
 import { given } from './given.ts';
 import { normalStrategy } from './strategy.ts';
 
@@ -12,12 +13,23 @@ export const tableKeys = {
   conflict_strategy: key(anyText, 'for this table only; empty: as the sync says', ['conflict']),
   makedelta: key(booleanOrDefault, 'on, off, or default: capture again what Tahr writes to it'),
   ghost: key(boolean, 'on: copies of the whole sync pass it over, and only its changes are replicated'),
+  merge: key(
+    mergeMode,
+    'columns: of a conflict both sides are kept, and of each column the later value; off is the default',
+  ),
+  counters: key(names, 'columns of numbers whose differences add up when rows are merged: stock,views'),
+  objects: key(names, 'columns of type jsonb that are merged key by key'),
+  sets: key(names, 'columns of arrays that are merged as sets'),
   priority: key(integer, 'tables with a higher one come first; 0 is the default'),
   strict_checking: key(booleanOrDefault, 'on, off, or default: as the sync says'),
   analyze_after_copy: key(booleanOrDefault, 'on, off, or default: as the sync says'),
   vacuum_after_copy: key(booleanOrDefault, 'on, off, or default: as the sync says'),
   rebuild_index: key(booleanOrDefault, 'on, off, or default: as the sync says'),
 };
+
+/** An empty list takes them away. */
+const columnsOf = (words: readonly string[] | undefined): readonly string[] | undefined =>
+  words?.map(unquote).filter((word) => word !== '');
 
 /** @throws ReplicationError `usage` for a strategy that there is not */
 export const relationChanges = async (
@@ -35,6 +47,10 @@ export const relationChanges = async (
       makedelta,
       ghost: settings.ghost,
       priority: settings.priority,
+      merge: settings.merge,
+      counters: columnsOf(settings.counters),
+      objects: columnsOf(settings.objects),
+      sets: columnsOf(settings.sets),
       strictChecking: settings.strict_checking,
       analyzeAfterCopy: settings.analyze_after_copy,
       vacuumAfterCopy: settings.vacuum_after_copy,

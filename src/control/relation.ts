@@ -3,6 +3,7 @@
  * databases: it has the same number, which is stored with every delta and never given twice, wherever it lives.
  */
 import assert from 'node:assert/strict';
+import { z } from 'zod';
 import { ReplicationError } from '../model/errors.ts';
 import {
   type DatabaseName,
@@ -15,7 +16,7 @@ import {
 import { type Sql, sql } from '../pg/sql.ts';
 import type { Db } from './db.ts';
 import { inUse, notFound } from './name.ts';
-import { boolean, integer, integerAs, nullable, row, text, textAs } from './row.ts';
+import { boolean, integer, integerAs, json, nullable, row, text, textAs } from './row.ts';
 import { assignments } from './update.ts';
 
 export interface Relation extends TableOverrides {
@@ -30,6 +31,11 @@ export interface Relation extends TableOverrides {
   readonly ghost: boolean;
   /** Those with a higher one come first in every sync. */
   readonly priority: number;
+  readonly merge: boolean;
+  /** These three are columns, see `MergeSpec`. */
+  readonly counters: readonly string[];
+  readonly objects: readonly string[];
+  readonly sets: readonly string[];
 }
 
 /** What is left out stays as it is; null goes back to the default. */
@@ -40,6 +46,8 @@ export interface FoundRelation {
   readonly relation: RelationName;
   readonly foundIn: DatabaseName;
 }
+
+const names = json(z.array(z.string()));
 
 const flatRow = row({
   id: integerAs<RelationId>(),
@@ -52,6 +60,10 @@ const flatRow = row({
   makedelta: nullable(boolean),
   ghost: boolean,
   priority: integer,
+  merge: boolean,
+  counters: names,
+  objects: names,
+  sets: names,
   analyzeAfterCopy: nullable(boolean),
   vacuumAfterCopy: nullable(boolean),
   rebuildIndex: nullable(boolean),
@@ -67,7 +79,8 @@ export const relationRow = (source: Parameters<typeof flatRow>[0]): Relation => 
 /** The query behind `relationRow`, open at its end. */
 export const relations = sql`
   select r.id, r.kind, r.schema_name as schema, r.name, d.name as "foundIn",
-         r.key_index as "keyIndex", r.conflict_strategy as "conflictStrategy", r.makedelta, r.ghost, r.priority,
+         r.key_index as "keyIndex", r.conflict_strategy as "conflictStrategy", r.makedelta, r.ghost, r.priority, r.merge,
+         to_json(r.counters) as counters, to_json(r.objects) as objects, to_json(r.sets) as sets,
          r.analyze_after_copy as "analyzeAfterCopy", r.vacuum_after_copy as "vacuumAfterCopy",
          r.rebuild_index as "rebuildIndex", r.strict_checking as "strictChecking"
     from relation r
@@ -145,6 +158,10 @@ export const updateRelation = async (db: Db, id: RelationId, changes: RelationCh
     conflict_strategy: changes.conflictStrategy === undefined ? null : sql`${changes.conflictStrategy}::text`,
     makedelta: booleanOf(changes.makedelta),
     ghost: booleanOf(changes.ghost),
+    merge: booleanOf(changes.merge),
+    counters: namesOf(changes.counters),
+    objects: namesOf(changes.objects),
+    sets: namesOf(changes.sets),
     priority: changes.priority === undefined ? null : sql`${changes.priority}::integer`,
     analyze_after_copy: booleanOf(changes.analyzeAfterCopy),
     vacuum_after_copy: booleanOf(changes.vacuumAfterCopy),
@@ -153,6 +170,9 @@ export const updateRelation = async (db: Db, id: RelationId, changes: RelationCh
   });
   if (set !== null) await db.run(sql`update relation set ${set} where id = ${id}::integer`);
 };
+
+const namesOf = (value: readonly string[] | undefined): Sql | null =>
+  value === undefined ? null : sql`${[...value]}::text[]`;
 
 const booleanOf = (value: boolean | null | undefined): Sql | null =>
   value === undefined ? null : sql`${value}::boolean`;

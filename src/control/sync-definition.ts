@@ -59,6 +59,9 @@ const relationSchema = z.object({
   conflictStrategy: z.string().nullable(),
   makedelta: z.boolean().nullable(),
   isGhost: z.boolean(),
+  merge: z
+    .object({ counters: z.array(z.string()), objects: z.array(z.string()), sets: z.array(z.string()) })
+    .nullable(),
   overrides: z.object({
     analyzeAfterCopy: z.boolean().nullable(),
     vacuumAfterCopy: z.boolean().nullable(),
@@ -170,6 +173,8 @@ const definitions = sql`
                      'filters', coalesce(${filters}, '[]'),
                      'keyIndex', r.key_index, 'conflictStrategy', r.conflict_strategy, 'makedelta', r.makedelta,
                      'isGhost', r.ghost,
+                     'merge', case when r.merge then
+                       json_build_object('counters', r.counters, 'objects', r.objects, 'sets', r.sets) end,
                      'overrides', json_build_object(
                        'analyzeAfterCopy', r.analyze_after_copy, 'vacuumAfterCopy', r.vacuum_after_copy,
                        'rebuildIndex', r.rebuild_index, 'strictChecking', r.strict_checking))

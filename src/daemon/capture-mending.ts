@@ -30,9 +30,9 @@ export const captureAgain = async (
   },
 ): Promise<CapturedAgain[]> => {
   const found = await readTables(session, relations, { schema, oldestVersion: session.serverVersion });
-  const candidates = relations.flatMap(({ id }, index) => {
+  const candidates = relations.flatMap(({ id, merge }, index) => {
     const table = found[index] ?? null;
-    return table === null || table.key === null ? [] : [{ id, table }];
+    return table === null || table.key === null ? [] : [{ id, table, merge }];
   });
   const disturbed = new Set(await findDisturbed(session, { schema, tables: candidates }));
   const tables = candidates.filter(({ id }) => disturbed.has(id));

@@ -217,6 +217,12 @@ export const errorCatalogue = {
     action:
       'Publish the tables by name, or create the empty tables on the subscribers and add the db with force.',
   },
+  merge_invalid: {
+    retry: 'manual',
+    meaning: 'A column of a table whose rows are merged does not fit the way in which it is to be merged.',
+    action:
+      'Counters are numbers and NOT NULL, objects are jsonb, sets are arrays; `tahr update table NAME counters=… objects=… sets=…` says which.',
+  },
   clock_differs: {
     retry: 'manual',
     meaning:

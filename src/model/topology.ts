@@ -70,6 +70,16 @@ export interface CustomCols {
   readonly list: string;
 }
 
+/** How both sides of a conflict are kept: the columns that are merged by what is in them; of all others the later value counts. */
+export interface MergeSpec {
+  /** Numbers: differences add up. */
+  readonly counters: readonly string[];
+  /** jsonb: the later value of each key counts. */
+  readonly objects: readonly string[];
+  /** Arrays: the later word on each element counts, that it is in or that it is not. */
+  readonly sets: readonly string[];
+}
+
 /** What is said of a table before what is said of its syncs; null: as the sync says. */
 export interface TableOverrides {
   readonly analyzeAfterCopy: boolean | null;
@@ -104,6 +114,8 @@ export interface SyncRelation {
   readonly makedelta: boolean | null;
   /** Copies of the whole sync pass it over; its changes are replicated. */
   readonly isGhost: boolean;
+  /** Null: of a conflict one side wins. */
+  readonly merge: MergeSpec | null;
   readonly overrides: TableOverrides;
 }
 

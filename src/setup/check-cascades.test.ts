@@ -23,6 +23,7 @@ const table = (name: string, makedelta: boolean | null = null): SyncRelation => 
   conflictStrategy: null,
   makedelta,
   isGhost: false,
+  merge: null,
   overrides: noOverrides,
 });
 

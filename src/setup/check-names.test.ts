@@ -34,6 +34,7 @@ const relation = (id: number, name: string, ...customNames: CustomName[]): SyncR
   conflictStrategy: null,
   makedelta: null,
   isGhost: false,
+  merge: null,
   overrides: noOverrides,
 });
 const called = (name: string, on: Database): CustomName => ({

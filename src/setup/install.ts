@@ -126,7 +126,7 @@ const registerConsumers = async (
 
 const captureTables = async ({ schema, signal }: SetupOptions, { session, tables }: Side): Promise<void> => {
   const requests = tables.flatMap(({ relation, table }) =>
-    table === null ? [] : [{ id: relation.id, table }],
+    table === null ? [] : [{ id: relation.id, table, merge: relation.merge }],
   );
   await installCapture(session, { schema, tables: requests, signal });
 };

@@ -51,6 +51,7 @@ const relation = (id: number, name: string, kind: SyncRelation['kind'] = 'table'
   conflictStrategy: null,
   makedelta: null,
   isGhost: false,
+  merge: null,
   overrides: noOverrides,
 });
 

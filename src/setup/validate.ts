@@ -6,6 +6,7 @@ import type { SyncDefinition } from '../model/topology.ts';
 import { checkColumns } from './check-columns.ts';
 import { checkFilters } from './check-filters.ts';
 import { checkKeys } from './check-keys.ts';
+import { checkMerges } from './check-merges.ts';
 import { checkPositions } from './check-positions.ts';
 import { checkSequences } from './check-sequences.ts';
 import { checkServers } from './check-servers.ts';
@@ -43,6 +44,7 @@ export const checkSync = async (definition: SyncDefinition, sides: readonly Side
   ...checkKeys(sides),
   ...checkSequences(definition, sides),
   ...checkColumns(sides),
+  ...checkMerges(sides),
   ...(await checkFilters(sides)),
   ...(await checkTruncation(sides)),
   ...(await checkStrictly(definition, sides)),

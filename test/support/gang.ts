@@ -112,6 +112,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
       conflictStrategy: null,
       makedelta: null,
       isGhost: false,
+      merge: null,
       overrides: noOverrides,
     })),
     ...options.options,

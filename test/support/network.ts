@@ -67,6 +67,7 @@ export const createNetwork = async (options: NetworkOptions): Promise<Network> =
     conflictStrategy: null,
     makedelta: options.tableMakedelta?.[name] ?? null,
     isGhost: false,
+    merge: null,
     overrides: noOverrides,
   }));
   const add: Network['add'] = async (name, roles, settings = {}) => {

@@ -71,6 +71,7 @@ const relationLine = (
     ...(relation.conflictStrategy === null ? [] : [`Conflict strategy: ${relation.conflictStrategy}`]),
     ...(relation.makedelta === null ? [] : [`(makedelta ${relation.makedelta ? 'on' : 'off'})`]),
     ...(relation.ghost ? ['(ghost)'] : []),
+    ...(relation.merge ? ['(merge columns)'] : []),
     ...(relation.priority === 0 ? [] : [`Priority: ${relation.priority}`]),
   ].join('  ');
 };
@@ -115,6 +116,10 @@ const names: Readonly<Record<keyof RelationChanges, string>> = {
   makedelta: 'makedelta',
   ghost: 'ghost',
   priority: 'priority',
+  merge: 'merge',
+  counters: 'counters',
+  objects: 'objects',
+  sets: 'sets',
   strictChecking: 'strict_checking',
   analyzeAfterCopy: 'analyze_after_copy',
   vacuumAfterCopy: 'vacuum_after_copy',

@@ -99,6 +99,17 @@ const unitMs: readonly (readonly [RegExp, number])[] = [
   [/^(d|days?)$/, 86_400_000],
 ];
 
+/** As `list`, and nothing is an empty one. */
+export const names: Reader<readonly string[]> = (value, key) =>
+  unquote(value).trim() === '' ? [] : list(value, key);
+
+/** `columns`: true; `off` and the like: false. */
+export const mergeMode: Reader<boolean> = (value, key) => {
+  const content = unquote(value).trim().toLowerCase();
+  if (content !== 'columns' && content !== 'off') throw invalid(value, key, 'columns or off');
+  return content === 'columns';
+};
+
 /** A whole number, also below 0. */
 export const integer: Reader<number> = (value, key) => {
   const content = unquote(value).trim();

@@ -7,11 +7,13 @@
  * inheritance, native subscribers) row triggers do the work.
  *
  * The functions are SECURITY DEFINER without a SET clause, which would cost more than the rest; everything in them
- * is schema-qualified instead. All of them pass over sessions of our own that say so by the setting `<schema>.apply`.
+ * is schema-qualified instead. (Only what rows are merged by is noted with one.) All of them pass over sessions of our own that say so by the setting `<schema>.apply`.
  */
 import type { RelationId } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { deltaColumns, nextSeq, segmentNumbers, segmentTable, truncationShape } from './delta.ts';
+import type { MergePlan } from './merge-plan.ts';
+import { createStateTable, dropStateTable, mergeTriggerBody } from './merge-state.ts';
 import { program } from './program.ts';
 import { keyOf, type Table, type TableKey } from './table.ts';
 
@@ -29,12 +31,14 @@ export interface CapturePlan {
   readonly shape: number;
   readonly level: CaptureLevel;
   readonly fires: CaptureFires;
+  /** Null: nothing is noted beside the rows. */
+  readonly merge: MergePlan | null;
   /** Of a partitioned table: quoted, with their schemas, those that hold rows. */
   readonly partitions: readonly string[];
 }
 
-/** What a function notes: the rows of the statement, the new or old row, the truncation, the rows about to be truncated. */
-const functionKinds = ['touched', 'new', 'old', 'truncated', 'truncating', 'emptied'] as const;
+/** What a function notes: the rows of the statement, the new or old row, the truncation, the rows about to be truncated, what rows are merged by. */
+const functionKinds = ['touched', 'new', 'old', 'truncated', 'truncating', 'emptied', 'merged'] as const;
 type FunctionKind = (typeof functionKinds)[number];
 
 const functionName = (plan: { schema: string; id: RelationId }, kind: FunctionKind): Sql =>
@@ -55,10 +59,13 @@ export interface CaptureProgram {
 
 export const createCapture = (plan: CapturePlan): CaptureProgram => {
   const changes = plan.level === 'statement' ? statementTriggers(plan) : rowTriggers(plan);
-  const triggers = [...changes, keyTrigger(plan), ...truncateTriggers(plan)];
+  const triggers = [...changes, keyTrigger(plan), ...truncateTriggers(plan), ...mergeTriggers(plan)];
   const called = functionKinds.filter((kind) => triggers.some((trigger) => trigger.calls === kind));
   return {
     statements: [
+      plan.merge === null
+        ? dropStateTable(plan.schema, plan.id)
+        : createStateTable(plan.schema, plan.id, plan.key),
       ...called.flatMap((kind) => createFunction(plan, kind)),
       ...triggers.flatMap((trigger) => createTrigger(plan, trigger)),
     ],
@@ -126,6 +133,12 @@ const keyTrigger = (plan: CapturePlan): Trigger => {
   };
 };
 
+const mergeTriggers = (plan: CapturePlan): Trigger[] => {
+  const on = tableOf(plan);
+  const event = sql`after insert or update or delete on ${on} for each row`;
+  return plan.merge === null ? [] : [{ name: 'merged', on, event, condition: sql.empty, calls: 'merged' }];
+};
+
 /**
  * TRUNCATE of a partition is no truncation of the table: the keys in it are noted one by one before they go. When the
  * whole table is truncated, its own trigger fires first and tells those of the partitions to keep silent.
@@ -163,8 +176,9 @@ const createTrigger = (plan: CapturePlan, trigger: Trigger): Sql[] => {
 const createFunction = (plan: CapturePlan, kind: FunctionKind): Sql[] => {
   const name = functionName(plan, kind);
   const body = sql.literal(bodyOf(plan, kind).inlined());
+  const path = kind === 'merged' ? sql`set search_path = pg_catalog` : sql.empty;
   return [
-    sql`create function ${name}() returns trigger language plpgsql security definer as ${body}`,
+    sql`create function ${name}() returns trigger language plpgsql security definer ${path} as ${body}`,
     sql`revoke execute on function ${name}() from public`,
   ];
 };
@@ -172,6 +186,7 @@ const createFunction = (plan: CapturePlan, kind: FunctionKind): Sql[] => {
 const bodyOf = (plan: CapturePlan, kind: FunctionKind): Sql => {
   const setting = (value: string): Sql =>
     sql`perform pg_catalog.set_config(${sql.literal(truncatingSetting(plan))}, ${sql.literal(value)}, true)`;
+  if (kind === 'merged' && plan.merge !== null) return mergeTriggerBody({ ...plan, merge: plan.merge });
   if (kind === 'truncating') return sql`begin ${setting('yes')}; return null; end`;
   const [write0, write1, write2, write3] = segmentNumbers.map((segment) => writeInto(plan, kind, segment));
   return program('note.sql', {

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { ReplicationError } from '../../model/errors.ts';
-import { formatRelation, type RelationId } from '../../model/topology.ts';
+import { formatRelation, type MergeSpec, type RelationId } from '../../model/topology.ts';
 import type { Session } from '../../pg/session.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
 import { readLeafPartitions } from './catalogue.ts';
@@ -22,11 +22,15 @@ import {
 import { type CapturedTable, readCaptured } from './captured.ts';
 import { ensureShape } from './delta.ts';
 import { whenNotBusy } from './give-way.ts';
+import { planMerge } from './merge-plan.ts';
+import { dropStateTable } from './merge-state.ts';
 import type { Table } from './table.ts';
 
 interface CaptureRequest {
   readonly id: RelationId;
   readonly table: Table;
+  /** Null or missing: of a conflict one side wins. */
+  readonly merge?: MergeSpec | null;
 }
 
 export interface InstalledCapture {
@@ -98,9 +102,9 @@ const readStates = async (
   const oids = tables.map(({ table }) => table.oid);
   const partitions = await readLeafPartitions(session, oids);
   const triggerCounts = await countTriggers(session, schema);
-  return tables.map(({ id, table }) => ({
+  return tables.map(({ id, table, merge = null }) => ({
     draft: {
-      ...draftOf({ id, table, schema }),
+      ...draftOf({ id, table, merge, schema }),
       role: user?.['role'] as string,
       partitions: partitions.get(table.oid) ?? [],
     },
@@ -132,13 +136,22 @@ const draftOf = ({
   id,
   table,
   schema,
+  merge,
 }: CaptureRequest & { schema: string }): Omit<Draft, 'role' | 'partitions'> => {
   if (table.key === null)
     throw new ReplicationError('relation_without_key', {
       message: `${formatRelation(table.relation)} cannot be captured: ${table.keyProblem}`,
     });
   const level = table.kind === 'plain' && !table.isSubscribed ? 'statement' : 'row';
-  return { schema, id, table, key: table.key, level, fires: table.isOwner ? 'always' : 'origin' };
+  return {
+    schema,
+    id,
+    table,
+    key: table.key,
+    level,
+    fires: table.isOwner ? 'always' : 'origin',
+    merge: merge == null ? null : planMerge(table, merge),
+  };
 };
 
 const installOne = async (
@@ -155,7 +168,13 @@ const installOne = async (
     outcome = outcomeOf(plan, state);
     if (outcome === 'unchanged') return;
     const { statements } = createCapture(plan);
-    await session.script(...dropCapture(schema, id), ...statements, register(plan, statements, outcome));
+    const former = outcome === 'rekeyed' ? [dropStateTable(schema, id)] : [];
+    await session.script(
+      ...dropCapture(schema, id),
+      ...former,
+      ...statements,
+      register(plan, statements, outcome),
+    );
   });
   return { id, outcome, level, fires };
 };
@@ -208,6 +227,7 @@ export const removeCapture = async (
     await whenNotBusy([session], signal, async () => {
       await session.script(
         ...dropCapture(schema, id),
+        dropStateTable(schema, id),
         sql`delete from ${sql.id(schema, 'captured')} where tbl = ${id}::int`,
       );
     });

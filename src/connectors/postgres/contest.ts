@@ -11,6 +11,7 @@ import { type Sql, sql } from '../../pg/sql.ts';
 import { keyText, rowDiffers, sameRow } from './apply.ts';
 import { type BaseVersion, knowersOfBase, outlasts, pathFrom } from './base-version.ts';
 import { type EntryScope, heldVersions, keyIdentity, keyList, sameKey } from './entries.ts';
+import { stateDiffers } from './merge-state.ts';
 import { fates, isApplied, type StagePlace, type StagePlan } from './stage.ts';
 import { isThere, relationOf } from './table.ts';
 
@@ -48,12 +49,16 @@ export interface LocalChanges {
 /** One row for each key of which there is more than one version, with the versions as JSON. */
 export const contestedRows = (
   plan: StagePlan,
-  { local, isSentByMany }: { readonly local: LocalChanges | null; readonly isSentByMany: boolean },
+  {
+    schema,
+    local,
+    isSentByMany,
+  }: { readonly schema: string; readonly local: LocalChanges | null; readonly isSentByMany: boolean },
 ): Sql => {
   const isExact = plan.key.columns.every(({ equalityIsBytes }) => equalityIsBytes);
   return sql`
     with held as materialized (${local === null ? noVersions(plan) : localVersions(plan, local)}),
-         staged as (${stagedVersions(plan, isSentByMany)})
+         staged as (${stagedVersions(plan, schema, isSentByMany)})
     select json_agg(json_build_array(v.place, v.holder, v.origin, v.oxid::text,
                     (extract(epoch from v.at) * 1000000)::bigint::text, v.path, v.is_open, v.present, v.knows)) as versions,
            bool_or(v.differs) as differs, bool_or(v.is_there) as is_there, ${isExact ? sql`min(${keyText(plan, sql`v`)})` : sql`''`} as key
@@ -70,12 +75,12 @@ export const contestedRows = (
     having count(distinct (v.origin, v.oxid)) > 1`;
 };
 
-const stagedVersions = (plan: StagePlan, isSentByMany: boolean): Sql => {
+const stagedVersions = (plan: StagePlan, schema: string, isSentByMany: boolean): Sql => {
   const exists = isThere(sql`t`);
   const senders = isSentByMany ? sql`count(*) over (partition by ${keyIdentity(plan.key, sql`s`)})` : sql`1`;
   return sql`
     select ${keyList(plan.key, sql`s`)}, s.ctid as place, s.src as holder, s.origin, s.oxid, s.at, s.path, s.is_open, s.present, s.knows, ${senders} as senders,
-           ${exists} as is_there, (s.present <> ${exists} or (s.present and ${rowDiffers(plan)})) as differs
+           ${exists} as is_there, (s.present <> ${exists} or (s.present and (${rowDiffers(plan)} or ${stateDiffers(plan, schema)}))) as differs
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}`;
 };
 
@@ -149,8 +154,8 @@ export const markWithheld = (plan: StagePlan): Sql | null => {
   update ${plan.stage} s set fate = ${fates.lost}::smallint where ${isApplied} and (${sql.join(withheld, ' or ')})`;
 };
 
-export const markLost = (plan: StagePlan, places: readonly StagePlace[]): Sql => sql`
-  update ${plan.stage} set fate = ${fates.lost}::smallint where ctid = any (${places}::tid[])`;
+export const mark = (plan: StagePlan, fate: 'lost' | 'merged', places: readonly StagePlace[]): Sql => sql`
+  update ${plan.stage} set fate = ${fates[fate]}::smallint where ctid = any (${places}::tid[])`;
 
 /** Of the rows that several sources sent in one version, one is enough; whoever holds the version has the same row. */
 export const markDuplicates = (plan: StagePlan): Sql => sql`

@@ -56,6 +56,7 @@ const createSchema = async (
   { schema, installation, database }: SchemaOwner,
 ): Promise<void> => {
   await session.script(program('installation.sql', { schema: sql.id(schema) }));
+  await session.script(program('merge.sql', { schema: sql.id(schema) }));
   await session.script(
     sql`insert into ${sql.id(schema, 'identity')} (installation, database) values (${installation}::uuid, ${database}::int)`,
     sql`select setval(${`${schema}.control`}::regclass, ${initialControlWord})`,

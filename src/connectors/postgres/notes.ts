@@ -61,12 +61,21 @@ export const noteApplied = (plan: StagePlan, noting: Noting, place: NotingPlace)
      where s.fate = ${sql.literal(fates.apply)}::smallint and ${isNoted}`;
 };
 
-/** Some staged rows, which need no other note then. */
+/** Some staged rows, which need no other note then. Their places mean nothing any more. */
 export const noteStaged = (
   plan: StagePlan,
   noting: Noting,
   place: NotingPlace,
-  { places, isVerdict }: { readonly places: readonly StagePlace[]; readonly isVerdict: boolean },
+  {
+    places,
+    isVerdict,
+    fate,
+  }: {
+    readonly places: readonly StagePlace[];
+    readonly isVerdict: boolean;
+    /** What becomes of them then. */
+    readonly fate: 'noted' | 'merged';
+  },
 ): Sql[] => [
   sql`
     ${insertInto(plan, noting, place)}
@@ -74,7 +83,7 @@ export const noteStaged = (
            ${relay(place, stagedVersion, { ...plain, isVerdict: sql`${isVerdict}::boolean`, cascades: cascades(plan, noting, place) })}
       from ${plan.stage} s left join ${relationOf(plan.table)} t on ${sameRow(plan)}
      where s.ctid = any (${places}::tid[])`,
-  sql`update ${plan.stage} set fate = ${sql.literal(fates.noted)}::smallint where ctid = any (${places}::tid[])`,
+  sql`update ${plan.stage} set fate = ${sql.literal(fates[fate])}::smallint where ctid = any (${places}::tid[])`,
 ];
 
 /** Versions that change nothing here. */

@@ -28,6 +28,7 @@ import { chooseFinding, type Finding, finding, isMany, statisticsOf } from './fi
 import { prepareLocking } from './lock-settings.ts';
 import { decodePosition, type Position, selectPositions, type Snapshot } from './position.ts';
 import { readSequences, type SequenceValue } from './sequences.ts';
+import { selectState } from './merge-state.ts';
 import type { StagePlan } from './stage.ts';
 import { decodeAhead, selectAhead } from './true-time.ts';
 import { deltaColumn, isThere, keyMatches, rowsOf, type Table, type TableKey } from './table.ts';
@@ -224,7 +225,7 @@ const selectChangedRows = ({ scope, source, plan }: RowRequest): Sql => {
     ? sql`${scope.holder}::integer, d.origin, d.oxid, d.at, d.path, d.is_open, d.knows,`
     : sql.empty;
   return sql`
-    select ${version} ${sql.join(stagedKeys(key, plan).map(({ noted }) => noted))}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
+    select ${version} ${sql.join(stagedKeys(key, plan).map(({ noted }) => noted))}, ${isThere(sql`t`)} as present ${rowColumns(scope, plan)}
       from (${keysOf(scope, plan)}) d
       left join ${rowsOf(source, plan.where)} t on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
@@ -238,7 +239,7 @@ const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion
   const key = scope.key;
   const staged = stagedKeys(key, plan);
   if (!plan.hasVersions)
-    return sql`select ${sql.join(staged.map(({ current }) => current))}, true as present ${rowColumns(plan)} from ${rowsOf(source, plan.where)} t`;
+    return sql`select ${sql.join(staged.map(({ current }) => current))}, true as present ${rowColumns(scope, plan)} from ${rowsOf(source, plan.where)} t`;
   const keys = staged.map(({ current, noted }) => sql`coalesce(${current}, ${noted})`);
   const isOfRow = outlasts(base, { seq: sql`d.seq`, at: sql`d.at` });
   const isNewer = sql`(d.seq is not null and (${isOfRow} or ${isThere(sql`t`)}))`;
@@ -248,7 +249,7 @@ const selectWholeTable = ({ scope, source, plan }: RowRequest, base: BaseVersion
            case when ${isNewer} then d.${sql.id(column)} when ${isThere(sql`t`)} then ${unchanged[column]} else ${gone[column]} end`,
   );
   return sql`
-    select ${scope.holder}::integer, ${sql.join(columns)}, ${sql.join(keys)}, ${isThere(sql`t`)} as present ${rowColumns(plan)}
+    select ${scope.holder}::integer, ${sql.join(columns)}, ${sql.join(keys)}, ${isThere(sql`t`)} as present ${rowColumns(scope, plan)}
       from ${rowsOf(source, plan.where)} t
       full join (${heldVersions(scope, 'all')}) d on ${keyMatches(key, sql`t`, sql`d`)}`;
 };
@@ -274,9 +275,12 @@ const stagedKeys = (key: TableKey, plan: StagePlan): { readonly noted: Sql; read
     };
   });
 
-const rowColumns = (plan: StagePlan): Sql =>
+const rowColumns = ({ schema, table, key }: EntryScope, plan: StagePlan): Sql =>
   sql.join(
-    plan.columns.map(({ read }) => sql`, ${read}`),
+    [
+      ...(plan.merge === null ? [] : [selectState(schema, table, key)]),
+      ...plan.columns.map(({ read }) => read),
+    ].map((column) => sql`, ${column}`),
     '',
   );
 

@@ -6,17 +6,19 @@
  * Columns: `k1`, `k2` … the key as deltas keep it, in the order of the index that finds the rows here; `present`, whether the source has the row; `c1`, `c2` … the row.
  * A stage with versions also has `src` (the database that sent the row), the version that the row has there
  * (`origin`, `oxid`, `at`, `path`, `is_open`) and `knows` (the databases that know that version). `fate` says what the verdict made of a
- * row; it is not sent.
+ * row; it is not sent. Of rows that are merged `state` says which values are the later ones (`merge.ts`).
  */
 import { ReplicationError } from '../../model/errors.ts';
 import {
   type Filter,
   formatRelation,
+  type MergeSpec,
   type Operation,
   operations,
   type RelationId,
 } from '../../model/topology.ts';
 import { type Sql, sql } from '../../pg/sql.ts';
+import { type MergePlan, planMerge } from './merge-plan.ts';
 import { matchColumns, travelsAsStored } from './matching-columns.ts';
 import { type Column, deltaColumn, type Table, type TableKey, uniqueOver } from './table.ts';
 
@@ -30,6 +32,8 @@ export interface StageColumn {
   readonly value: Sql;
   /** The same column of the table under the alias `t`, in the same type. */
   readonly current: Sql;
+  /** Of the column on the written database, below all domains. */
+  readonly baseType: string;
   readonly isKey: boolean;
 }
 
@@ -41,6 +45,8 @@ export interface StagePlan {
   readonly columns: readonly StageColumn[];
   /** Rows carry their versions: somebody else may hold another one, or they are noted where they arrive. */
   readonly hasVersions: boolean;
+  /** How versions that contend become one row there; null: one of them wins. */
+  readonly merge: MergePlan | null;
   /** Which rows go there, in the words of the operator, over the columns of the source; null: all. */
   readonly where: string | null;
   /** What is done with them. */
@@ -54,11 +60,14 @@ export interface StagePlan {
  */
 export type StagePlace = string;
 
-/** `noted`: applied, and its version is among the deltas already. */
-export const fates = { apply: 0, lost: 1, noted: 2 } as const;
+/**
+ * `noted`: applied, and its version is among the deltas already. `lost`: not applied. `merged`: not applied, and merged into the row that is there
+ * when the others are.
+ */
+export const fates = { apply: 0, noted: 1, lost: 2, merged: 3 } as const;
 
 /** The staged row `s` is written. */
-export const isApplied: Sql = sql`s.fate <> ${sql.literal(fates.lost)}::smallint`;
+export const isApplied: Sql = sql`s.fate < ${sql.literal(fates.lost)}::smallint`;
 
 /**
  * How the rows of the sources get into `target`, column by column, by name.
@@ -73,8 +82,9 @@ export const planStage = (options: {
   readonly hasVersions: boolean;
   /** Null: everything goes there. */
   readonly filter: Filter | null;
+  readonly merge: MergeSpec | null;
 }): StagePlan => {
-  const { id, sources, target, hasVersions, filter } = options;
+  const { id, sources, target, hasVersions, filter, merge } = options;
   const allowed: ReadonlySet<Operation> = new Set(filter?.operations ?? operations);
   const key = keyFor(options, requireKey(sources[0]));
   const keyNames = new Set(key.columns.map(({ name }) => name));
@@ -88,6 +98,7 @@ export const planStage = (options: {
       stageColumn({ index, source: column, target: counterpart, isKey: keyNames.has(column.name) }),
     ),
     hasVersions,
+    merge: merge === null ? null : planMerge(target, merge),
     where: filter?.where ?? null,
     operations: allowed,
     fitsTableDirectly: allowed.has('insert') && !target.firesInReplicaRole && columns.every(travelsAsStored),
@@ -137,6 +148,7 @@ const stageColumn = (options: {
     read: source.transport === 'text' ? sql`${read}::pg_catalog.text` : read,
     value: rounded(target, castTo(target.baseType, staged, stageType)),
     current: target.type === target.baseType ? current : sql`${current}::${sql.verbatim(target.baseType)}`,
+    baseType: target.baseType,
     isKey,
   };
 };
@@ -183,6 +195,7 @@ export const stagedColumnNames = (plan: StagePlan): Sql =>
     ...(plan.hasVersions ? versionColumns.map(([name]) => sql.id(name)) : []),
     ...plan.key.columns.map((_, index) => deltaColumn(index)),
     sql.id('present'),
+    ...(plan.merge === null ? [] : [sql.id('state')]),
     ...plan.columns.map((_, index) => sql.id(`c${index + 1}`)),
   ]);
 
@@ -193,6 +206,7 @@ export const createStage = (plan: StagePlan): Sql => {
     ['fate', `smallint not null default ${fates.apply}`] as const,
     ...plan.key.columns.map((column, index) => [`k${index + 1}`, column.deltaType] as const),
     ['present', 'boolean'] as const,
+    ...(plan.merge === null ? [] : [['state', 'jsonb'] as const]),
     ...plan.columns.map((column, index) => [`c${index + 1}`, column.stageType] as const),
   ];
   const definitions = columns.map(([name, type]) => sql`${sql.id(name)} ${sql.verbatim(type)}`);

@@ -27,6 +27,7 @@ import { movePosition, type PositionMove, type Snapshot } from './position.ts';
 import { tableAltered } from './reader.ts';
 import { isFurther } from './sequence-order.ts';
 import { advanceSequence, lockDefinitions, readSequences, type SequenceValue } from './sequences.ts';
+import { countOfMerged, keepStates, mergeRows } from './merge.ts';
 import type { StagePlan } from './stage.ts';
 import { emptyStage, ensureStages, noteStaged } from './stage-table.ts';
 import type { Table } from './table.ts';
@@ -204,7 +205,7 @@ export class PostgresWriter {
     const cursor = sql.id('contested');
     const fetch = sql`fetch ${sql.verbatim(String(contestedPageSize))} from ${cursor}`;
     const results = await this.#session.script(
-      sql`declare ${cursor} no scroll cursor for ${contestedRows(plan, options)}`,
+      sql`declare ${cursor} no scroll cursor for ${contestedRows(plan, { ...options, schema: this.#schema })}`,
       fetch,
     );
     let page = results.at(-1) ?? [];
@@ -257,6 +258,18 @@ export class PostgresWriter {
       stages.map((stage) => ({ ...stage, session })),
       unaltered,
     );
+  }
+
+  /** After all rows are applied: keeps what they are merged by, and merges those that contended, of each key one after the other. */
+  async merge(plans: readonly StagePlan[]): Promise<void> {
+    const schema = this.#schema;
+    for (const plan of plans) {
+      if (plan.merge === null) continue;
+      await this.#session.script(...keepStates(plan, schema));
+      const [row] = await this.#session.query(countOfMerged(plan));
+      for (let turn = 1; turn <= Number(row?.['most'] ?? 0); turn += 1)
+        await this.#session.script(...mergeRows(plan, { schema, merge: plan.merge, turn }));
+    }
   }
 
   /**

@@ -19,6 +19,10 @@ export interface Decisions {
   readonly kept: readonly KeptVersion[];
   /** Staged rows that go over an own change of the written database which is older, by what their makers knew. */
   readonly met: readonly StagePlace[];
+  /** Staged rows that are not applied, and merged into the row that is there when the others are. */
+  readonly merged: readonly StagePlace[];
+  /** The same, of one that was chosen: the row that is there contends as well, and would be gone. */
+  readonly chosenToMerge: readonly StagePlace[];
   /** No row had several contenders. */
   readonly isSettled: boolean;
   readonly conflicts: readonly DecidedConflict[];
@@ -38,6 +42,8 @@ export interface DecideOptions {
   readonly strategy: Strategy;
   readonly circumstances: Omit<Circumstances, 'key'>;
   readonly names: ReadonlyMap<DatabaseId, DatabaseName>;
+  /** The contents of rows that contend become one. */
+  readonly isMerged: boolean;
 }
 
 /** Decides a page of contested rows. */
@@ -48,6 +54,8 @@ export const decide = (options: DecideOptions): Decisions => {
     chosen: rows.flatMap(({ chosen }) => chosen),
     kept: rows.flatMap(({ kept }) => kept),
     met: rows.flatMap(({ met }) => met),
+    merged: rows.flatMap(({ merged }) => merged),
+    chosenToMerge: rows.flatMap(({ chosenToMerge }) => chosenToMerge),
     isSettled: rows.every(({ isSettled }) => isSettled),
     conflicts: rows.flatMap(({ conflict }) => conflict ?? []),
   };
@@ -66,9 +74,19 @@ interface StagedCandidate extends Candidate {
 
 type RowDecision = Omit<Decisions, 'conflicts'> & { readonly conflict: DecidedConflict | null };
 
-const nothing: RowDecision = { lost: [], chosen: [], kept: [], met: [], isSettled: true, conflict: null };
+const nothing: RowDecision = {
+  lost: [],
+  chosen: [],
+  kept: [],
+  met: [],
+  merged: [],
+  chosenToMerge: [],
+  isSettled: true,
+  conflict: null,
+};
 
-const decideRow = (row: ContestedRow, { strategy, circumstances, names }: DecideOptions): RowDecision => {
+const decideRow = (row: ContestedRow, options: DecideOptions): RowDecision => {
+  const { strategy, circumstances, names } = options;
   const candidates = candidatesOf(row.versions, names);
   const prefers = preferenceOf(strategy, { ...circumstances, key: row.key });
   const { winner, losers, contenders } = arbitrate(candidates, prefers);
@@ -92,11 +110,37 @@ const decideRow = (row: ContestedRow, { strategy, circumstances, names }: Decide
   const isSettled = contenders.length === 1;
   const rest = { ...nothing, conflict, isSettled };
   if (isSkipped) return { ...rest, lost: staged, kept: keptOpen(row.versions, stagePlace) };
-  const lost = staged.filter((candidate) => candidate !== won.stagePlace);
+  const merge = options.isMerged && row.differs && won.isPresent ? mergeOf(won, contenders) : noMerge;
+  const lost = staged.filter(
+    (candidate) => candidate !== won.stagePlace && !merge.merged.includes(candidate),
+  );
+  const decided = { ...rest, lost, merged: merge.merged };
   if (won.stagePlace === null)
-    return { ...rest, lost, kept: isSettled ? [] : [{ ...won, stagePlace, isOpen: false }] };
-  if (!isSettled) return { ...rest, lost, chosen: [won.stagePlace] };
-  return { ...rest, lost, met: staged.length < row.versions.length ? [won.stagePlace] : [] };
+    return { ...decided, kept: isSettled ? [] : [{ ...won, stagePlace, isOpen: false }] };
+  if (merge.isWinnerMerged) return { ...decided, chosenToMerge: [won.stagePlace] };
+  if (!isSettled) return { ...decided, chosen: [won.stagePlace] };
+  return { ...decided, met: staged.length < row.versions.length ? [won.stagePlace] : [] };
+};
+
+interface Merge {
+  /** Staged rows but for the winner. */
+  readonly merged: readonly StagePlace[];
+  readonly isWinnerMerged: boolean;
+}
+
+const noMerge: Merge = { merged: [], isWinnerMerged: false };
+
+/** Of rows that are there in several contending versions; what was deleted has nothing to merge. */
+const mergeOf = (won: ContestedVersion, contenders: readonly StagedCandidate[]): Merge => {
+  const present = contenders.map(({ contested }) => contested).filter(({ isPresent }) => isPresent);
+  if (present.length < 2) return noMerge;
+  const isOwnThere = present.some(({ stagePlace }) => stagePlace === null);
+  return {
+    merged: present.flatMap(({ stagePlace }) =>
+      stagePlace === null || stagePlace === won.stagePlace ? [] : [stagePlace],
+    ),
+    isWinnerMerged: isOwnThere && won.stagePlace !== null,
+  };
 };
 
 /** The own version is noted as kept, unless that was done before and there is nothing new. */

@@ -239,6 +239,7 @@ export const applyRound = async (options: ApplyOptions): Promise<Applied> => {
     }
     if (isUnsettled) await writer.move(context.sync.id, movesOfUnsettled(delivery));
     const applied = await (applying ?? write(writer.hasWriters ? since : null));
+    await writer.merge(plans);
     await context.reached('rows_applied', database);
     await writer.advanceSequences(sequences);
     await sourcesFinished;

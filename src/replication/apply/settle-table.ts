@@ -1,11 +1,6 @@
 /** What comes between staging a table's rows and writing them: verdicts, conflict records, notes. */
 import { recordConflicts } from '../../connectors/postgres/conflict-record.ts';
-import {
-  type ContestedRow,
-  markDuplicates,
-  markLost,
-  markWithheld,
-} from '../../connectors/postgres/contest.ts';
+import { type ContestedRow, mark, markDuplicates, markWithheld } from '../../connectors/postgres/contest.ts';
 import {
   noteApplied,
   noteKept,
@@ -87,6 +82,7 @@ export async function* decidedPages(settling: Omit<Settling, 'since'>): AsyncGen
     strategy: strategyOf(context, plan.id).strategy,
     names,
     circumstances: circumstancesOf(context, delivery, table),
+    isMerged: plan.merge !== null,
   };
   const pages = writer.contested(plan, { local, isSentByMany: streams.length > 1 });
   for await (const contested of pages as AsyncGenerator<readonly ContestedRow[]>)
@@ -119,7 +115,10 @@ const circumstancesOf = (
 const newestOf = (times: readonly bigint[]): bigint | null =>
   times.reduce<bigint | null>((newest, at) => (newest === null || at > newest ? at : newest), null);
 
-const statementsFor = (settling: Settling, { conflicts, chosen, kept, met, lost }: Decisions): Sql[] => {
+const statementsFor = (
+  settling: Settling,
+  { conflicts, chosen, chosenToMerge, kept, met, lost, merged }: Decisions,
+): Sql[] => {
   const { context, table } = settling;
   const { plan, noting, local } = table;
   const { schema, sync } = context;
@@ -140,16 +139,23 @@ const statementsFor = (settling: Settling, { conflicts, chosen, kept, met, lost 
   if (noting === null || local === null) return [...records, ...marks(settling, lost)];
   return [
     ...records,
-    ...(chosen.length > 0 ? noteStaged(plan, noting, place, { places: chosen, isVerdict: true }) : []),
+    ...noted(settling, { places: chosen, isVerdict: true, fate: 'noted' }),
+    ...noted(settling, { places: chosenToMerge, isVerdict: true, fate: 'merged' }),
     ...(kept.length > 0 ? [noteKept(plan, noting, place, kept)] : []),
-    ...(met.length > 0 ? noteStaged(plan, noting, place, { places: met, isVerdict: false }) : []),
+    ...noted(settling, { places: met, isVerdict: false, fate: 'noted' }),
     ...marks(settling, lost),
+    ...(merged.length > 0 ? [mark(plan, 'merged', merged)] : []),
   ];
+};
+
+const noted = (settling: Settling, what: Parameters<typeof noteStaged>[3]): Sql[] => {
+  const { plan, noting } = settling.table;
+  return noting === null || what.places.length === 0 ? [] : noteStaged(plan, noting, placeOf(settling), what);
 };
 
 /** Keeps these staged rows from being applied. */
 export const marks = ({ table }: Pick<Settling, 'table'>, lost: readonly StagePlace[]): Sql[] =>
-  lost.length > 0 ? [markLost(table.plan, lost)] : [];
+  lost.length > 0 ? [mark(table.plan, 'lost', lost)] : [];
 
 interface BroughtTruncation {
   readonly base: BaseVersion;
@@ -191,6 +197,8 @@ export const strategyOf = (
   id: number,
 ): { readonly text: string; readonly strategy: Strategy } => {
   const relation = sync.relations.find((candidate) => candidate.id === id);
+  // Between a row that is there and its deletion the later one counts, as between values.
+  if (relation?.merge) return { text: 'merge', strategy: parseStrategy('bucardo_latest', []) };
   const text = relation?.conflictStrategy ?? sync.conflictStrategy;
   const sources = sourcesOf(sync).map(({ database }) => database.name);
   return { text, strategy: parseStrategy(text, sources) };

@@ -82,9 +82,16 @@ export const readCatalog = async (
     tables: new Map(tables.map((table) => [table.id, table])),
     captured: tables.filter((table): table is CatalogTable & SourceTable => table.shape !== null),
     fingerprints: isSource ? await readFingerprints(session, schema, oids) : new Map(),
-    disturbed: isSource ? await findDisturbed(session, { schema, tables }) : [],
+    disturbed: isSource ? await findDisturbed(session, { schema, tables: mergedAs(wanted, tables) }) : [],
   };
 };
+
+const mergedAs = (relations: readonly SyncRelation[], tables: readonly CatalogTable[]) =>
+  tables.map(({ id, table }) => ({
+    id,
+    table,
+    merge: relations.find((relation) => relation.id === id)?.merge ?? null,
+  }));
 
 const withoutSchema = (session: Session, schema: string): ReplicationError =>
   new ReplicationError('position_lost', {

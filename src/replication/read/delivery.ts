@@ -19,6 +19,7 @@ import {
   type DatabaseId,
   type Filter,
   type Member,
+  type MergeSpec,
   type RelationId,
   sources as sourcesOf,
   type SyncDefinition,
@@ -304,6 +305,7 @@ const planTable = (input: {
     // A source that is away counts too: what was brought from it is told apart by its version.
     hasVersions: sourcesOf(sync).length > 1 || noting !== null,
     filter: filterOf(sync, id, member),
+    merge: mergeOf(sync, id, member),
   });
   if (noting !== null) assertNotable(plan, target, member.database);
   return [
@@ -317,6 +319,12 @@ const planTable = (input: {
     },
   ];
 };
+
+/** Only among several sources are there conflicts, and targets get what those have made of them. */
+const mergeOf = (sync: SyncDefinition, id: RelationId, { role }: Member): MergeSpec | null =>
+  role === 'source' && sourcesOf(sync).length > 1
+    ? (sync.relations.find((relation) => relation.id === id)?.merge ?? null)
+    : null;
 
 const filterOf = ({ relations }: SyncDefinition, id: RelationId, { database }: Member): Filter | null =>
   relations.find((relation) => relation.id === id)?.filters.find((one) => one.database === database.id) ??

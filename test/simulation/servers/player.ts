@@ -132,6 +132,7 @@ class Player {
       conflictStrategy,
       makedelta: null,
       isGhost: false,
+      merge: null,
       overrides: noOverrides,
     };
   }
