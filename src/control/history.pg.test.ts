@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { plainSync } from '../../test/support/sync-definition.ts';
 import { expect, test } from 'vitest';
 import { createDatabase } from '../../test/support/databases.ts';
 import type { DatabaseId, RelationId, SyncDefinition, SyncId } from '../model/topology.ts';
@@ -50,20 +51,7 @@ const openShop = async () => {
       name: 'orders',
       relgroup: 'shop',
       dbgroup: 'pair',
-      status: 'active',
-      conflictStrategy: 'bucardo_latest',
-      sequence: 'highest',
-      autokick: true,
-      checktimeMs: null,
-      overdueMs: null,
-      expiredMs: null,
-      analyzeAfterCopy: true,
-      vacuumAfterCopy: false,
-      rebuildIndex: false,
-      strictChecking: false,
-      deleteMethod: 'delete',
-      cron: null,
-      onetimecopy: 0,
+      ...plainSync,
     });
   });
   await store.transaction((db) => takeLeases(db, { daemon, syncs: [sync.id] }));

@@ -7,6 +7,7 @@
  * lease from before the clock was set back lasts for an hour.
  */
 import { randomUUID } from 'node:crypto';
+import { plainSync } from '../../test/support/sync-definition.ts';
 import { expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../test/support/databases.ts';
 import type { SyncId } from '../model/topology.ts';
@@ -50,20 +51,7 @@ const installed = async (
         name,
         relgroup: 'all',
         dbgroup: 'all',
-        status: 'active',
-        conflictStrategy: 'bucardo_latest',
-        sequence: 'highest',
-        autokick: true,
-        checktimeMs: null,
-        overdueMs: null,
-        expiredMs: null,
-        analyzeAfterCopy: true,
-        vacuumAfterCopy: false,
-        rebuildIndex: false,
-        strictChecking: false,
-        deleteMethod: 'delete',
-        cron: null,
-        onetimecopy: 0,
+        ...plainSync,
       });
       added.push(id);
     }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { plainSync } from '../../test/support/sync-definition.ts';
 import { createDatabase } from '../../test/support/databases.ts';
 import type { DatabaseName, RelationKind } from '../model/topology.ts';
 import { sql } from '../pg/sql.ts';
@@ -38,21 +39,7 @@ const newSync = (name: string) =>
     name,
     relgroup: 'shop',
     dbgroup: 'pair',
-    status: 'active',
-    conflictStrategy: 'bucardo_latest',
-    sequence: 'highest',
-    autokick: true,
-    checktimeMs: null,
-    overdueMs: null,
-    expiredMs: null,
-    analyzeAfterCopy: true,
-    vacuumAfterCopy: false,
-    rebuildIndex: false,
-    strictChecking: false,
-    deleteMethod: 'delete',
-    cron: null,
-    cronSince: null,
-    onetimecopy: 0,
+    ...plainSync,
   }) as const;
 
 /** Databases A and B as `pair`, tables t1 and t2 as `shop`, sync `orders`. */

@@ -35,21 +35,21 @@ const numbers: ReadonlySet<string> = new Set(['smallint', 'integer', 'bigint', '
 
 const problemsOf = (merge: MergeSpec, table: Table): Problem[] => {
   const lists = [
-    ...merge.counters.map((name) => ({ name, wanted: 'counter', isFit: isCounter })),
-    ...merge.objects.map((name) => ({ name, wanted: 'object', isFit: isObject })),
-    ...merge.sets.map((name) => ({ name, wanted: 'set', isFit: isSet })),
+    ...merge.counters.map((name) => ({ name, wanted: 'a counter', isFit: isCounter })),
+    ...merge.objects.map((name) => ({ name, wanted: 'an object', isFit: isObject })),
+    ...merge.sets.map((name) => ({ name, wanted: 'a set', isFit: isSet })),
   ];
   const key = new Set((table.key?.columns ?? []).map(({ name }) => name));
   return lists.flatMap(({ name, wanted, isFit }, index): Problem[] => {
     const column = table.columns.find((candidate) => candidate.name === name);
     const refuse = (what: string): Problem[] => [{ column: name, what }];
-    if (column === undefined) return refuse(`has no column "${name}" that could be merged as a ${wanted}`);
+    if (column === undefined) return refuse(`has no column "${name}" that could be merged as ${wanted}`);
     if (key.has(name) || column.isGenerated)
       return refuse(`has the column "${name}" in its key, or computes it`);
     if (lists.findIndex((other) => other.name === name) < index)
       return refuse(`is to merge the column "${name}" in two ways`);
     const problem = isFit(column);
-    return problem === null ? [] : refuse(`cannot merge the column "${name}" as a ${wanted}: ${problem}`);
+    return problem === null ? [] : refuse(`cannot merge the column "${name}" as ${wanted}: ${problem}`);
   });
 };
 

@@ -1,5 +1,6 @@
 /** An installation with a control store, databases and one sync, and daemons that run inside the test. */
 import { PassThrough } from 'node:stream';
+import { plainSync } from '../support/sync-definition.ts';
 import { expect, onTestFinished, vi } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { listDaemons, unregisterDaemon } from '../../src/control/daemon.ts';
@@ -228,20 +229,7 @@ export const createInstallation = async (options: InstallationOptions): Promise<
       name: 'shop',
       relgroup: 'everything',
       dbgroup: 'everywhere',
-      status: 'active',
-      conflictStrategy: 'bucardo_latest',
-      sequence: 'highest',
-      autokick: true,
-      checktimeMs: null,
-      overdueMs: null,
-      expiredMs: null,
-      analyzeAfterCopy: true,
-      vacuumAfterCopy: false,
-      rebuildIndex: false,
-      strictChecking: false,
-      deleteMethod: 'delete',
-      cron: null,
-      onetimecopy: 0,
+      ...plainSync,
       ...options.sync,
     });
     await install(added, (await getInstallation(db)).id);

@@ -1,5 +1,6 @@
 /** Several syncs over the same databases and tables, which know nothing of each other. */
 import { setTimeout as wait } from 'node:timers/promises';
+import { plainSync } from '../support/sync-definition.ts';
 import { expect, test, vi } from 'vitest';
 import { sql } from '../../src/pg/sql.ts';
 import { addDbGroup } from '../../src/control/dbgroup.ts';
@@ -41,20 +42,7 @@ const addAnother = (shop: TestInstallation, { name, roles, table }: Another): Pr
       name,
       relgroup: name,
       dbgroup: name,
-      status: 'active',
-      conflictStrategy: 'bucardo_latest',
-      sequence: 'highest',
-      autokick: true,
-      checktimeMs: null,
-      overdueMs: null,
-      expiredMs: null,
-      analyzeAfterCopy: true,
-      vacuumAfterCopy: false,
-      rebuildIndex: false,
-      strictChecking: false,
-      deleteMethod: 'delete',
-      cron: null,
-      onetimecopy: 0,
+      ...plainSync,
     });
     await install(sync, (await getInstallation(db)).id);
   });

@@ -221,7 +221,7 @@ export const guards: readonly Guard[] = [
     from: "${isOn ? 'off' : 'on'}, true)",
     to: "${isOn ? 'on' : 'on'}, true)",
     test: 'test/scenarios/merges.test.ts',
-    name: 'what was merged goes to a source that has one side already, while the author of the other is away',
+    name: 'what two have merged with the same version and something else is merged again',
   },
   {
     invariant: 5,

@@ -1,5 +1,6 @@
 /** Syncs of tests. */
 import { randomUUID } from 'node:crypto';
+import type { NewSync } from '../../src/control/sync.ts';
 import type { CopyRequest, SyncDefinition, SyncId, SyncName } from '../../src/model/topology.ts';
 
 /** A sync with these members and relations; the rest as it is when nothing is said. */
@@ -46,3 +47,21 @@ export const copiesOf = ({
           mode: onetimecopy === 1 ? 'replace' : 'fill',
         },
       ];
+
+/** What is said of a sync that is added when nothing is said. */
+export const plainSync = {
+  status: 'active',
+  conflictStrategy: 'bucardo_latest',
+  sequence: 'highest',
+  autokick: true,
+  checktimeMs: null,
+  overdueMs: null,
+  expiredMs: null,
+  analyzeAfterCopy: true,
+  vacuumAfterCopy: false,
+  rebuildIndex: false,
+  strictChecking: false,
+  deleteMethod: 'delete',
+  cron: null,
+  onetimecopy: 0,
+} as const satisfies Omit<NewSync, 'name' | 'relgroup' | 'dbgroup'>;

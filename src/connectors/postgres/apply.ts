@@ -98,7 +98,8 @@ export const lockRows = (plan: StagePlan): Sql[] => {
   const strength = needsReplacement(plan) ? sql`update` : sql`no key update`;
   return [
     ...(isUnguarded ? [exclusive] : []),
-    lock(sql`s.present and ${rowDiffers(plan)}`, strength),
+    // A row that is merged may look the same and be written nevertheless.
+    lock(plan.merge === null ? sql`s.present and ${rowDiffers(plan)}` : sql`s.present`, strength),
     lock(sql`not s.present`, sql`update`),
   ];
 };

@@ -17,9 +17,7 @@ import {
   type CopyMode,
   type Database,
   type DatabaseId,
-  type Filter,
   type Member,
-  type MergeSpec,
   type RelationId,
   sources as sourcesOf,
   type SyncDefinition,
@@ -31,6 +29,7 @@ import { nextPositions, positionsOfUnsettled } from './next-positions.ts';
 import { assertNotable, notingOf } from './noting.ts';
 import { isGivenUp, type OpenSource, positionLost, positionProblem } from './source.ts';
 import { settleAll } from '../settle.ts';
+import { filterOf, mergeOf } from './table-settings.ts';
 
 /** The rows of one table from one source. */
 export interface RowStream {
@@ -319,16 +318,6 @@ const planTable = (input: {
     },
   ];
 };
-
-/** Only among several sources are there conflicts, and targets get what those have made of them. */
-const mergeOf = (sync: SyncDefinition, id: RelationId, { role }: Member): MergeSpec | null =>
-  role === 'source' && sourcesOf(sync).length > 1
-    ? (sync.relations.find((relation) => relation.id === id)?.merge ?? null)
-    : null;
-
-const filterOf = ({ relations }: SyncDefinition, id: RelationId, { database }: Member): Filter | null =>
-  relations.find((relation) => relation.id === id)?.filters.find((one) => one.database === database.id) ??
-  null;
 
 const changedIn = (read: readonly SourceChanges[]): Set<RelationId> =>
   new Set(read.flatMap(({ changes }) => [...changes.keys()]));
