@@ -29,7 +29,6 @@ const count = async (shop: TestInstallation, name: string, seed: number): Promis
   return added;
 };
 
-// Seen to fail: where rows that look the same are not locked, what an application adds in the middle of a merge is forgotten later.
 test('two sources and two applications on each', async () => {
   const shop = await createInstallation({
     roles: { A: 'source', B: 'source', C: 'target' },

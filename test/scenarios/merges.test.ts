@@ -1,5 +1,7 @@
 /** Rows of which both sides of a conflict are kept, column by column. */
 import { describe, expect, it } from 'vitest';
+import { setTimeout as wait } from 'node:timers/promises';
+import { connect } from '../../src/pg/conninfo.ts';
 import { sql } from '../../src/pg/sql.ts';
 import type { MergeSpec } from '../../src/model/topology.ts';
 import { type Dice, diceOf } from '../simulation/servers/dice.ts';
@@ -75,6 +77,25 @@ describe('a row that two sources have changed', () => {
     await gang.run('B', `update item set name = 'kept' where id = 1; delete from item where id = 2`);
     await gang.expectEqual();
     expect(await gang.rows('A', 'item')).toEqual(['(1,kept,10.00,5,"{""a"": 1, ""b"": 1}","{x,y}")']);
+  });
+
+  it('has what an application adds in the middle of the round', async () => {
+    await using gang = await createShop();
+    await gang.run('A', `update item set stock = stock - 1`);
+    await gang.run('B', `update item set stock = stock - 1`);
+    const parameters =
+      gang.sync.members.find(({ database }) => database.name === 'A')?.database.parameters ?? {};
+    await using application = await connect(parameters, { label: 'A', applicationName: 'application' });
+    let writing: Promise<unknown> | null = null;
+    gang.at(async (point, { name }) => {
+      if (point !== 'decided' || name !== 'A' || writing !== null) return;
+      writing = application.query(sql`update public.item set stock = stock - 1`);
+      await wait(200);
+    });
+    await gang.round();
+    await writing;
+    await gang.run('B', `update item set stock = stock - 1`);
+    await expectEverywhere(gang, '(1,chair,10.00,1,"{""a"": 1, ""b"": 1}","{x,y}")');
   });
 });
 
