@@ -86,14 +86,14 @@ describe('a row that two sources have changed', () => {
     const parameters =
       gang.sync.members.find(({ database }) => database.name === 'A')?.database.parameters ?? {};
     await using application = await connect(parameters, { label: 'A', applicationName: 'application' });
-    let writing: Promise<unknown> | null = null;
+    const writing: Promise<unknown>[] = [];
     gang.at(async (point, { name }) => {
-      if (point !== 'decided' || name !== 'A' || writing !== null) return;
-      writing = application.query(sql`update public.item set stock = stock - 1`);
+      if (point !== 'decided' || name !== 'A' || writing.length > 0) return;
+      writing.push(application.query(sql`update public.item set stock = stock - 1`));
       await wait(200);
     });
     await gang.round();
-    await writing;
+    await Promise.all(writing);
     await gang.run('B', `update item set stock = stock - 1`);
     await expectEverywhere(gang, '(1,chair,10.00,1,"{""a"": 1, ""b"": 1}","{x,y}")');
   });
