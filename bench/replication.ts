@@ -1,6 +1,7 @@
 /** A sync between databases of an arena, and when something has arrived. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../src/pg/session.ts';
+import type { Role } from '../src/model/topology.ts';
 import { type Sql, sql } from '../src/pg/sql.ts';
 import type { Arena } from './arena.ts';
 import { conninfoWords } from './conninfo.ts';
@@ -17,7 +18,7 @@ const lookEveryMs = 2;
 /** Installs a sync over all tables, as `roles` says: `{ A: 'source', B: 'target' }`. No daemon runs afterwards. */
 export const addSync = async (
   arena: Arena,
-  roles: Readonly<Record<string, 'source' | 'target'>>,
+  roles: Readonly<Record<string, Role>>,
   ...options: readonly string[]
 ): Promise<Tahr> => {
   const tahr = await install(arena, Object.keys(roles));
