@@ -282,7 +282,7 @@ export class SyncWorker {
     const { board, databases } = this.#surroundings;
     const readers = sources(this.#definition);
     const [only] = readers;
-    if (only === undefined || readers.length > 1 || !hasDeltas(this.#definition)) return;
+    if (only === undefined || readers.length > 1) return;
     const place = { syncId: this.#definition.id, databaseId: only.database.id };
     const error = databases.problemOf(only.database.id)?.error ?? this.#unwatched([only])?.error ?? null;
     board.update(

@@ -77,6 +77,7 @@ test('a SELECT with groups goes to one database, and the status says from where'
   expect(await rows('B', 'sales')).toEqual(await rows('A', 'sales'));
   expect(await rows('C', 'totals')).toEqual(['(north,3)', '(south,5)']);
   const status = await installation.ok('status', 'nightly');
+  expect(status).toMatch(/Current state +: idle/);
   expect(status).toMatch(/B +\| fullcopy of A +\| idle/);
   expect(JSON.parse(await installation.ok('status', 'nightly', '--json'))).toMatchObject({
     syncs: [{ databases: [{ copiedFrom: null }, { copiedFrom: 'A' }, { copiedFrom: 'A' }] }],

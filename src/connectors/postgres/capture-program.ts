@@ -49,9 +49,23 @@ const functionName = (plan: { schema: string; id: RelationId }, kind: FunctionKi
  * works for a table that was renamed or dropped.
  */
 export const dropCapture = (schema: string, id: RelationId): Sql[] =>
-  functionKinds.map((kind) => sql`drop function if exists ${functionName({ schema, id }, kind)} cascade`);
+  functionKinds.map((kind) => dropFunction({ schema, id }, kind));
+
+/** Only what notes what rows are merged by. */
+export const dropMergeCapture = (schema: string, id: RelationId): Sql =>
+  dropFunction({ schema, id }, 'merged');
+
+const dropFunction = (plan: { schema: string; id: RelationId }, kind: FunctionKind): Sql =>
+  sql`drop function if exists ${functionName(plan, kind)} cascade`;
 
 export interface CaptureProgram {
+  /** What notes changes. */
+  readonly noting: CapturePart;
+  /** What notes what rows are merged by. It comes and goes without the other being touched. */
+  readonly merging: CapturePart;
+}
+
+export interface CapturePart {
   readonly statements: readonly Sql[];
   /** How many triggers they make, copies on partitions not counted. */
   readonly triggerCount: number;
@@ -59,13 +73,17 @@ export interface CaptureProgram {
 
 export const createCapture = (plan: CapturePlan): CaptureProgram => {
   const changes = plan.level === 'statement' ? statementTriggers(plan) : rowTriggers(plan);
-  const triggers = [...changes, keyTrigger(plan), ...truncateTriggers(plan), ...mergeTriggers(plan)];
+  const { schema, id, key, merge } = plan;
+  const noting = partOf(plan, [...changes, keyTrigger(plan), ...truncateTriggers(plan)]);
+  const merging = partOf(plan, merge === null ? [] : [mergeTrigger(plan)]);
+  const state = merge === null ? dropStateTable(schema, id) : createStateTable(schema, id, key);
+  return { noting, merging: { ...merging, statements: [state, ...merging.statements] } };
+};
+
+const partOf = (plan: CapturePlan, triggers: readonly Trigger[]): CapturePart => {
   const called = functionKinds.filter((kind) => triggers.some((trigger) => trigger.calls === kind));
   return {
     statements: [
-      plan.merge === null
-        ? dropStateTable(plan.schema, plan.id)
-        : createStateTable(plan.schema, plan.id, plan.key),
       ...called.flatMap((kind) => createFunction(plan, kind)),
       ...triggers.flatMap((trigger) => createTrigger(plan, trigger)),
     ],
@@ -133,10 +151,10 @@ const keyTrigger = (plan: CapturePlan): Trigger => {
   };
 };
 
-const mergeTriggers = (plan: CapturePlan): Trigger[] => {
+const mergeTrigger = (plan: CapturePlan): Trigger => {
   const on = tableOf(plan);
   const event = sql`after insert or update or delete on ${on} for each row`;
-  return plan.merge === null ? [] : [{ name: 'merged', on, event, condition: sql.empty, calls: 'merged' }];
+  return { name: 'merged', on, event, condition: sql.empty, calls: 'merged' };
 };
 
 /**

@@ -15,9 +15,12 @@ import { readLeafPartitions } from './catalogue.ts';
 import {
   type CaptureFires,
   type CaptureLevel,
+  type CapturePart,
   type CapturePlan,
+  type CaptureProgram,
   createCapture,
   dropCapture,
+  dropMergeCapture,
 } from './capture-program.ts';
 import { type CapturedTable, readCaptured } from './captured.ts';
 import { ensureShape } from './delta.ts';
@@ -35,8 +38,8 @@ interface CaptureRequest {
 
 export interface InstalledCapture {
   readonly id: RelationId;
-  /** `refreshed`: the triggers were made anew. `rekeyed`: so that earlier deltas of the table cannot be read any more. */
-  readonly outcome: 'installed' | 'refreshed' | 'rekeyed' | 'unchanged';
+  /** `refreshed`: the triggers were made anew; `remerged`: only what notes by what rows are merged. `rekeyed`: so that earlier deltas of the table cannot be read any more. */
+  readonly outcome: 'installed' | 'refreshed' | 'remerged' | 'rekeyed' | 'unchanged';
   readonly level: CaptureLevel;
   readonly fires: CaptureFires;
 }
@@ -90,7 +93,13 @@ const isDisturbed = (state: CaptureState): boolean => {
 interface CaptureState {
   readonly draft: Draft;
   readonly before: CapturedTable | undefined;
-  readonly triggerCount: number;
+  readonly triggerCounts: TriggerCounts;
+}
+
+/** Of those that are enabled as they were made. */
+interface TriggerCounts {
+  readonly noting: number;
+  readonly merging: number;
 }
 
 const readStates = async (
@@ -109,25 +118,30 @@ const readStates = async (
       partitions: partitions.get(table.oid) ?? [],
     },
     before: captured.get(id),
-    triggerCount: triggerCounts.get(id) ?? 0,
+    triggerCounts: triggerCounts.get(id) ?? { noting: 0, merging: 0 },
   }));
 };
 
 /** The triggers of each captured table that are enabled as they were made; copies on partitions fire as the original says. */
-const countTriggers = async (session: Session, schema: string): Promise<Map<RelationId, number>> => {
+const countTriggers = async (session: Session, schema: string): Promise<Map<RelationId, TriggerCounts>> => {
   const rows = await session.query(sql`
     with noting as materialized (
-      select split_part(p.proname, '_', 2) as tbl, t.tgenabled
+      select split_part(p.proname, '_', 2) as tbl, split_part(p.proname, '_', 3) = 'merged' as merges, t.tgenabled
         from pg_trigger t
         join pg_proc p on p.oid = t.tgfoid
        where t.tgparentid = 0 and p.proname like 'note\\_%'
          and p.pronamespace = (select oid from pg_namespace where nspname = ${schema}::name))
-    select c.tbl, count(*)
+    select c.tbl, count(*) filter (where not n.merges) as noting, count(*) filter (where n.merges) as merging
       from ${sql.id(schema, 'captured')} c
       join noting n on n.tbl = c.tbl::text
      where n.tgenabled = case c.fires when 'always' then 'A' else 'O' end
      group by c.tbl`);
-  return new Map(rows.map((row) => [Number(row['tbl']) as RelationId, Number(row['count'])]));
+  return new Map(
+    rows.map((row) => [
+      Number(row['tbl']) as RelationId,
+      { noting: Number(row['noting']), merging: Number(row['merging']) },
+    ]),
+  );
 };
 
 type Draft = Omit<CapturePlan, 'shape'>;
@@ -167,13 +181,13 @@ const installOne = async (
     const plan: CapturePlan = { ...draft, shape: await ensureShape(session, schema, types) };
     outcome = outcomeOf(plan, state);
     if (outcome === 'unchanged') return;
-    const { statements } = createCapture(plan);
+    const { noting, merging } = createCapture(plan);
     const former = outcome === 'rekeyed' ? [dropStateTable(schema, id)] : [];
     await session.script(
-      ...dropCapture(schema, id),
-      ...former,
-      ...statements,
-      register(plan, statements, outcome),
+      ...(outcome === 'remerged' ? [dropMergeCapture(schema, id)] : [...dropCapture(schema, id), ...former]),
+      ...(outcome === 'remerged' ? [] : noting.statements),
+      ...merging.statements,
+      register(plan, definitionOf({ noting, merging }), outcome),
     );
   });
   return { id, outcome, level, fires };
@@ -181,33 +195,36 @@ const installOne = async (
 
 const outcomeOf = (
   plan: CapturePlan,
-  { before, triggerCount }: CaptureState,
+  { before, triggerCounts }: CaptureState,
 ): InstalledCapture['outcome'] => {
   if (before === undefined) return 'installed';
   const sameKey = before.shape === plan.shape && isDeepStrictEqual(before.keyColumns, keyColumnsOf(plan));
   if (before.oid !== plan.table.oid || !sameKey) return 'rekeyed';
   const wanted = createCapture(plan);
-  const isIntact = before.definition === digest(wanted.statements) && triggerCount === wanted.triggerCount;
-  return isIntact ? 'unchanged' : 'refreshed';
+  const [noting, merging] = before.definition.split(' ');
+  if (noting !== digest(wanted.noting) || triggerCounts.noting !== wanted.noting.triggerCount)
+    return 'refreshed';
+  const isMerging =
+    merging === digest(wanted.merging) && triggerCounts.merging === wanted.merging.triggerCount;
+  return isMerging ? 'unchanged' : 'remerged';
 };
 
 const keyColumnsOf = ({ key }: Pick<CapturePlan, 'key'>): string[] => key.columns.map(({ name }) => name);
 
-const digest = (statements: readonly Sql[]): string =>
+/** As `captured` keeps it: a digest of each part. */
+const definitionOf = ({ noting, merging }: CaptureProgram): string => `${digest(noting)} ${digest(merging)}`;
+
+const digest = ({ statements }: CapturePart): string =>
   createHash('md5')
     .update(statements.map((statement) => statement.inlined()).join(';'))
     .digest('hex');
 
-const register = (
-  plan: CapturePlan,
-  statements: readonly Sql[],
-  outcome: InstalledCapture['outcome'],
-): Sql => sql`
+const register = (plan: CapturePlan, definition: string, outcome: InstalledCapture['outcome']): Sql => sql`
   insert into ${sql.id(plan.schema, 'captured')}
          (tbl, relation, schema_name, relation_name, shape, key_columns, level, fires, definition)
   values (${plan.id}::int, ${plan.table.oid}::oid, ${plan.table.relation.schema}::text, ${plan.table.relation.name}::text,
           ${plan.shape}::int, ${keyColumnsOf(plan)}::text[], ${plan.level}::text, ${plan.fires}::text,
-          ${digest(statements)}::text)
+          ${definition}::text)
   on conflict (tbl) do update
      set (relation, schema_name, relation_name, shape, key_columns, level, fires, definition)
        = (excluded.relation, excluded.schema_name, excluded.relation_name, excluded.shape, excluded.key_columns,

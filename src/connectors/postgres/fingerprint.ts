@@ -1,7 +1,8 @@
 /**
  * What capture triggers cannot see, found by looking at the catalogue (engine rule §10): columns and keys that
  * changed, triggers that were disabled for a while (also within one transaction that is over: the row of pg_trigger
- * has another xmin then), partitions that came or went with their rows.
+ * has another xmin then), partitions that came or went with their rows. What notes by what rows are merged notes no changes, and is
+ * left out.
  *
  * One statement, whatever the number of tables; it belongs into the transaction that reads the deltas.
  */
@@ -31,7 +32,7 @@ const selectFingerprints = (schema: string, oids: readonly string[]): Sql => sql
               from pg_trigger t
               join pg_proc p on p.oid = t.tgfoid
               join pg_namespace n on n.oid = p.pronamespace
-             where t.tgrelid = c.oid and n.nspname = ${schema}::name) as triggers,
+             where t.tgrelid = c.oid and n.nspname = ${schema}::name and p.proname not like '%\\_merged') as triggers,
            (select md5(string_agg(concat_ws(',', i.inhrelid, i.xmin), ';' order by i.inhrelid))
               from pg_partition_tree(c.oid) part
               join pg_inherits i on i.inhrelid = part.relid
