@@ -1,6 +1,7 @@
 /** `queue_limit` and `queue_policy`, of syncs and of databases. */
 import type { Db } from '../control/db.ts';
-import { type QueueOwner, queuePolicies, setQueueLimit } from '../control/queue-limit.ts';
+import { type QueueLimit, type QueueOwner, queuePolicies, setQueueLimit } from '../control/queue-limit.ts';
+import { formatBytes, formatInterval } from './amounts.ts';
 import type { Say } from './change.ts';
 import { key, type Settings } from './grammar/settings.ts';
 import { choiceOrDefault, queueLimit } from './grammar/values.ts';
@@ -16,17 +17,27 @@ export const queueKeys = {
   ),
 };
 
-/** Saves what was given. */
+/** Saves what was given, and says it. @returns whether anything was */
 export const saveQueueSettings = async (
   db: Db,
   owner: QueueOwner,
   { settings, say }: { readonly settings: Settings<typeof queueKeys>; readonly say: Say },
-): Promise<void> => {
+): Promise<boolean> => {
   const { queue_limit: limit, queue_policy: policy } = settings;
-  if (limit === undefined && policy === undefined) return;
+  if (limit === undefined && policy === undefined) return false;
   await setQueueLimit(db, owner, {
     ...(limit === undefined ? {} : { limit }),
     ...(policy === undefined ? {} : { policy }),
   });
-  say('  What may wait for databases that do not read is limited anew');
+  if (limit !== undefined) say(`  queue_limit is ${limitText(limit)} now`);
+  if (policy !== undefined) say(`  queue_policy is ${policy ?? 'default'} now`);
+  return true;
+};
+
+const limitText = ({ bytes, ageMs }: QueueLimit): string => {
+  const parts = [
+    ...(bytes === null ? [] : [formatBytes(bytes)]),
+    ...(ageMs === null ? [] : [formatInterval(ageMs)]),
+  ];
+  return parts.length === 0 ? 'none' : parts.join(', ');
 };

@@ -10,7 +10,7 @@ export const queuePolicies = ['warn', 'release', 'keep'] as const;
 export type QueuePolicy = (typeof queuePolicies)[number];
 
 /** Null: no limit. */
-interface QueueLimit {
+export interface QueueLimit {
   readonly bytes: number | null;
   /** Of the oldest change that waits. */
   readonly ageMs: number | null;

@@ -110,9 +110,10 @@ export const updateDb = command({
         const parameters = withoutEmpty({ ...before.parameters, ...given });
         const { status = before.status, makedelta = before.makedelta } = settings;
         const after = await updateDatabase(db, before.name, { parameters, status, makedelta });
-        for (const line of differences(before, after))
+        const isLimited = await saveQueueSettings(db, { database: before.id }, { settings, say });
+        const lines = differences(before, after);
+        for (const line of lines.length === 0 && !isLimited ? ['No change needed'] : lines)
           say(chosen.length === 1 ? line : `${before.name}: ${line}`);
-        await saveQueueSettings(db, { database: before.id }, { settings, say });
         if (Object.keys(given).length > 0) say(`  ${await testConnection(after, context)}`);
       }
       const databases = chosen
@@ -137,7 +138,7 @@ const differences = (before: Database, after: Database): string[] => {
     if (isSecret && before.parameters[name] !== after.parameters[name]) lines.push(`Changed ${name}`);
     else if (!isSecret) compare(name, quoted(before.parameters, name), quoted(after.parameters, name));
   }
-  return lines.length === 0 ? ['No change needed'] : lines;
+  return lines;
 };
 
 const quoted = (parameters: ConnectionParameters, name: string): string => {

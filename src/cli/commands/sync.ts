@@ -143,8 +143,10 @@ const updateOne = async (db: Db, { context, say, aftermath, sync, settings }: Up
   };
   await reinstallSyncs(db, { context, say, aftermath, uses: () => true, alter });
   const after = await loadSyncDefinition(db, sync.name);
-  await saveQueueSettings(db, { sync: sync.id }, { settings, say });
-  for (const line of differences(sync, after)) say(`${sync.name}: ${line}`);
+  const isLimited = await saveQueueSettings(db, { sync: sync.id }, { settings, say });
+  const lines = differences(sync, after);
+  for (const line of lines.length === 0 && !isLimited ? ['No change needed'] : lines)
+    say(`${sync.name}: ${line}`);
   sayIgnored(settings, say);
 };
 
@@ -196,7 +198,7 @@ const differences = (before: SyncDefinition, after: SyncDefinition): string[] =>
   });
   if (after.copyGeneration > before.copyGeneration)
     lines.push('A copy was asked for; `tahr status` shows its progress', ...copyNotice(after));
-  return lines.length === 0 ? ['No change needed'] : lines;
+  return lines;
 };
 
 const onOff = (value: boolean): string => (value ? 'on' : 'off');
