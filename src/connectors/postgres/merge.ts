@@ -37,8 +37,8 @@ const stagedKey = (plan: StagePlan): Sql =>
   sql.join(plan.key.columns.map((_, index) => sql`s.${deltaColumn(index)}`));
 
 /**
- * Merges the staged rows whose turn it is, of each key one, into the rows that are there. They are captured as an application's: rows and states at once, for
- * both need the states from before.
+ * Merges the staged rows whose turn it is, of each key one, into the rows that are there, which are captured as an application's. Rows and
+ * states at once, for both need the states from before.
  */
 export const mergeRows = (
   plan: StagePlan,
