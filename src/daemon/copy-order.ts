@@ -17,7 +17,7 @@ export const copiedFirst = async (
   present: readonly Member[],
   { schema, borrow }: Surroundings,
 ): Promise<readonly Member[]> => {
-  if (sync.copies.length === 0) return present;
+  if (!isConcerned(sync, present)) return present;
   const behind: Member[] = [];
   for (const member of present) {
     await using loan = await borrow(member.database.id);
@@ -28,3 +28,9 @@ export const copiedFirst = async (
   }
   return behind.length === 0 ? present : behind;
 };
+
+/** What is for a database that is not there waits for it, and keeps nobody from going on. */
+const isConcerned = ({ copies }: SyncDefinition, present: readonly Member[]): boolean =>
+  copies.some(
+    ({ database }) => database === null || present.some((member) => member.database.id === database),
+  );
