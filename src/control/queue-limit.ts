@@ -36,11 +36,15 @@ export const setQueueLimit = async (
     queue_policy: policy === undefined ? null : sql`${policy}::text`,
   });
   if (set === null) return;
-  await db.run(
-    'sync' in owner
-      ? sql`update sync set ${set} where id = ${owner.sync}::uuid`
-      : sql`update db set ${set} where id = ${owner.database}::integer`,
-  );
+  // What was told by the limit from before is told again if it still holds.
+  const isTold = sql`code = 'queue_over_limit'`;
+  if ('sync' in owner) {
+    await db.run(sql`update sync set ${set} where id = ${owner.sync}::uuid`);
+    await db.run(sql`delete from notice where ${isTold} and sync = ${owner.sync}::uuid`);
+  } else {
+    await db.run(sql`update db set ${set} where id = ${owner.database}::integer`);
+    await db.run(sql`delete from notice where ${isTold} and db = ${owner.database}::integer`);
+  }
 };
 
 /** For a reader of a sync. */

@@ -123,7 +123,7 @@ const sentence = (
 ): string => {
   if (step === 'release' || step === 'released')
     return `What ${source.name} kept for ${name} is given up, because it was over its limit. When ${name} is back it is copied to, as far as changes are gone.`;
-  const what = `${name} has not read what ${source.name} keeps for it since ${minutes(queue.ageMs)}; it takes up to ${megabytes(queue.bytes)}.`;
+  const what = `For ${minutes(queue.ageMs)} ${name} has not read what ${source.name} keeps for it, which takes up to ${megabytes(queue.bytes)}.`;
   if (policy !== 'release') return what;
   return canBeCopied
     ? `${what} It is given up when ${name} cannot be reached, or is inactive.`
