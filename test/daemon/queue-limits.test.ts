@@ -98,6 +98,9 @@ describe('a target that is away', () => {
       await vi.waitFor(async () => expect(await notices(shop)).toContain('B queue_over_limit'), waiting);
     expect(await isReleased(shop, 'A')).toBe(false);
     expect(await purge(shop)).toBe(true);
+    const none = { limit: { bytes: null, ageMs: null } };
+    await shop.store.transaction((db) => setQueueLimit(db, { sync: shop.sync.id }, none));
+    expect(await notices(shop)).toEqual([]);
     await setStatus(shop, 'B', 'active');
     await shop.equal(30_000);
   });
