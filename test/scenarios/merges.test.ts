@@ -99,6 +99,43 @@ describe('a row that two sources have changed', () => {
   });
 });
 
+describe('tables of every kind', () => {
+  const none: MergeSpec = { counters: [], objects: [], sets: [] };
+
+  it.each([
+    ['with a key of several columns, types without equality, and columns that the server fills', ''],
+    ['that is partitioned', 'partition by list (a)'],
+  ])('%s', async (_name, partitioned) => {
+    await using gang = await createGang({
+      roles: { A: 'source', B: 'source' },
+      schema: `
+        create domain positive as integer check (value > 0);
+        create table odd (
+          a integer, "b B" text, number integer generated always as identity, twice integer generated always as (a * 2) stored,
+          doc json, place point, amount positive, many integer[], primary key ("b B", a)
+        ) ${partitioned};
+        ${partitioned === '' ? '' : 'create table odd_1 partition of odd for values in (1)'}`,
+      tables: ['odd'],
+    });
+    await gang.update({
+      relations: gang.sync.relations.map((relation) => ({
+        ...relation,
+        merge: { ...none, sets: ['many'] },
+      })),
+    });
+    await gang.run(
+      'A',
+      `insert into odd (a, "b B", doc, place, amount, many) values (1, 'x y', '{"a": 1}', '(1,2)', 1, '{3,1}')`,
+    );
+    await gang.settle();
+    await gang.run('A', `update odd set doc = '{"b":  2}', amount = 5, many = '{3,1,10}'`);
+    await gang.run('B', `update odd set place = '(3,4)', many = '{1}'`);
+    await gang.expectEqual();
+    const rows = await gang.rows('A', 'odd');
+    expect(rows).toEqual(['(1,"x y",1,2,"{""b"":  2}","(3,4)",5,"{1,10}")']);
+  });
+});
+
 describe('with more databases', () => {
   it('three sources and a target end equal, whatever the order', async () => {
     await using gang = await createShop(['A', 'B', 'C', 'T']);
