@@ -1,8 +1,15 @@
 /** `queue_limit` and `queue_policy`, of syncs and of databases. */
 import type { Db } from '../control/db.ts';
-import { type QueueLimit, type QueueOwner, queuePolicies, setQueueLimit } from '../control/queue-limit.ts';
+import {
+  type OwnQueueLimit,
+  type QueueChanges,
+  type QueueLimit,
+  type QueueOwner,
+  queuePolicies,
+  setQueueLimit,
+} from '../control/queue-limit.ts';
 import { formatBytes, formatInterval } from './amounts.ts';
-import type { Say } from './change.ts';
+import { given } from './given.ts';
 import { key, type Settings } from './grammar/settings.ts';
 import { choiceOrDefault, queueLimit } from './grammar/values.ts';
 
@@ -17,21 +24,28 @@ export const queueKeys = {
   ),
 };
 
-/** Saves what was given, and says it. @returns whether anything was */
+/** @returns a line for each that was given */
 export const saveQueueSettings = async (
   db: Db,
   owner: QueueOwner,
-  { settings, say }: { readonly settings: Settings<typeof queueKeys>; readonly say: Say },
-): Promise<boolean> => {
-  const { queue_limit: limit, queue_policy: policy } = settings;
-  if (limit === undefined && policy === undefined) return false;
-  await setQueueLimit(db, owner, {
-    ...(limit === undefined ? {} : { limit }),
-    ...(policy === undefined ? {} : { policy }),
-  });
-  if (limit !== undefined) say(`  queue_limit is ${limitText(limit)} now`);
-  if (policy !== undefined) say(`  queue_policy is ${policy ?? 'default'} now`);
-  return true;
+  { queue_limit: limit, queue_policy: policy }: Settings<typeof queueKeys>,
+): Promise<string[]> => {
+  await setQueueLimit(db, owner, given<QueueChanges>({ limit, policy }));
+  return [
+    ...(limit === undefined ? [] : [`queue_limit is ${limitText(limit)} now`]),
+    ...(policy === undefined ? [] : [`queue_policy is ${policy ?? 'default'} now`]),
+  ];
+};
+
+/** For `list --verbose`: nothing where nothing was said. */
+export const queueLines = (own: OwnQueueLimit | undefined): string[] => {
+  if (own === undefined) return [];
+  const { limit, policy } = own;
+  const parts = [
+    ...(limit.bytes === null && limit.ageMs === null ? [] : [`Queue limit: ${limitText(limit)}`]),
+    ...(policy === null ? [] : [`Queue policy: ${policy}`]),
+  ];
+  return parts.length === 0 ? [] : [`  ${parts.join('  ')}`];
 };
 
 const limitText = ({ bytes, ageMs }: QueueLimit): string => {

@@ -2,7 +2,7 @@
 import type { DatabaseId, SyncId } from '../model/topology.ts';
 import { sql } from '../pg/sql.ts';
 import type { Db } from './db.ts';
-import { integer, integerAs, nullable, row, textAs } from './row.ts';
+import { integer, integerAs, nullable, row, text, textAs } from './row.ts';
 import { assignments } from './update.ts';
 
 /** `release`: what is kept for the database is given up, and it is copied to when it is back. */
@@ -45,6 +45,35 @@ export const setQueueLimit = async (
     await db.run(sql`update db set ${set} where id = ${owner.database}::integer`);
     await db.run(sql`delete from notice where ${isTold} and db = ${owner.database}::integer`);
   }
+};
+
+const ownRow = row({
+  id: text,
+  bytes: nullable(integer),
+  ageMs: nullable(integer),
+  policy: nullable(textAs<QueuePolicy>()),
+});
+
+/** What was said of one sync, or of one database. */
+export interface OwnQueueLimit {
+  readonly limit: QueueLimit;
+  /** Null: nothing was said. */
+  readonly policy: QueuePolicy | null;
+}
+
+/** Of all syncs, or of all databases; keyed by their ids as text. */
+export const loadOwnQueueLimits = async (
+  db: Db,
+  of: 'sync' | 'db',
+): Promise<ReadonlyMap<string, OwnQueueLimit>> => {
+  const rows = await db.many(
+    ownRow,
+    sql`
+      select id::text, queue_limit_bytes as bytes, queue_limit_ms as "ageMs", queue_policy as policy
+        from ${sql.id(of)}
+    `,
+  );
+  return new Map(rows.map(({ id, bytes, ageMs, policy }) => [id, { limit: { bytes, ageMs }, policy }]));
 };
 
 /** For a reader of a sync. */

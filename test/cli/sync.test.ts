@@ -160,6 +160,20 @@ describe('update sync', () => {
     expect(await installation.ok('update', 'sync', 'shop', 'autokick=off')).toBe('shop: No change needed\n');
   });
 
+  test('says the limit to what may wait, and list shows it', async () => {
+    const listed = () => installation.ok('list', 'sync', 'shop', '--verbose');
+    expect(await listed()).not.toContain('Queue');
+    expect(await installation.ok('update', 'sync', 'shop', 'queue_limit=12h')).toBe(
+      'shop: queue_limit is 12h now\n',
+    );
+    expect(await listed()).toContain('\n  Queue limit: 12h\n');
+    expect(JSON.parse(await installation.ok('list', 'sync', 'shop', '--json'))).toMatchObject([
+      { name: 'shop', queue: { limit: { bytes: null, ageMs: 43_200_000 }, policy: null } },
+    ]);
+    await installation.ok('update', 'sync', 'shop', 'queue_limit=none');
+    expect(await listed()).not.toContain('Queue');
+  });
+
   test('takes settings that have nothing to set here, and says why', async () => {
     expect(await installation.ok('update', 'sync', 'shop', 'stayalive=off', 'txnmode=serializable')).toBe(
       [

@@ -53,6 +53,20 @@ describe('db', () => {
     expect(listed + (await installation.ok('list', 'db', '--json'))).not.toContain('secret1');
   });
 
+  test('is listed with the limit to what may wait for it', async () => {
+    expect(await installation.ok('list', 'db', 'A', '--verbose')).not.toContain('Queue');
+    const changed = await installation.ok('update', 'db', 'A', 'queue_limit=2GB,1d', 'queue_policy=release');
+    expect(changed).toContain('queue_limit is 2.0 GB, 1d now\nqueue_policy is release now\n');
+    expect(await installation.ok('list', 'db', 'A', '--verbose')).toContain(
+      '\n  Queue limit: 2.0 GB, 1d  Queue policy: release\n',
+    );
+    expect(JSON.parse(await installation.ok('list', 'db', 'A', '--json'))).toMatchObject([
+      { queue: { limit: { bytes: 2_000_000_000, ageMs: 86_400_000 }, policy: 'release' } },
+    ]);
+    await installation.ok('update', 'db', 'A', 'queue_limit=none', 'queue_policy=default');
+    expect(await installation.ok('list', 'db', 'A', '--verbose')).not.toContain('Queue');
+  });
+
   test('that exists is not added again', async () => {
     const run = await installation.tahr('add', 'db', 'A', ...settings(shop.parameters));
     expect(run.code).toBe(1);

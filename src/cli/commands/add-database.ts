@@ -56,7 +56,7 @@ export const addDb = command({
         const { status = 'active', makedelta = false } = settings;
         const added = await addDatabase(db, { name, status, makedelta, parameters });
         say(`Added database "${name}"`);
-        await saveQueueSettings(db, { database: added.id }, { settings, say });
+        for (const line of await saveQueueSettings(db, { database: added.id }, settings)) say(`  ${line}`);
         say(`  ${await testConnection(added, context)}`);
       }
       if (settings.dbgroup !== undefined)

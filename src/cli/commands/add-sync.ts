@@ -91,7 +91,7 @@ const store = async (db: Db, added: NewSync): Promise<SyncDefinition> => {
   if (settings.makedelta !== undefined) await setMakedelta(db, name, settings.makedelta);
   say(`Added sync "${name}"`);
   const { id } = await loadSyncDefinition(db, name);
-  await saveQueueSettings(db, { sync: id }, { settings, say });
+  for (const line of await saveQueueSettings(db, { sync: id }, settings)) say(`  ${line}`);
   later.forEach(say);
   sayIgnored(settings, say);
   return loadSyncDefinition(db, name);

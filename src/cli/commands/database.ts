@@ -1,8 +1,8 @@
 /** `list|update|remove db`. */
-import { saveQueueSettings } from '../queue-settings.ts';
 import { listDatabases, removeDatabase, updateDatabase, withoutSecrets } from '../../control/database.ts';
 import type { Db } from '../../control/db.ts';
 import { type DbGroup, listDbGroups } from '../../control/dbgroup.ts';
+import { loadOwnQueueLimits, type OwnQueueLimit } from '../../control/queue-limit.ts';
 import { loadSyncDefinitions } from '../../control/sync-definition.ts';
 import { ReplicationError } from '../../model/errors.ts';
 import type { ConnectionParameters, Database, DatabaseName } from '../../model/topology.ts';
@@ -17,6 +17,7 @@ import {
 } from '../connection-settings.ts';
 import { testConnection } from '../connection-test.ts';
 import { usageError } from '../grammar/usage.ts';
+import { queueLines, saveQueueSettings } from '../queue-settings.ts';
 import { filter, select } from '../selection.ts';
 import { installSyncsOf } from '../sync-install.ts';
 
@@ -28,10 +29,11 @@ export const listDbs = command({
   keys: {},
   options: ['json', 'verbose'],
   run: async ({ names }, context) => {
-    const { databases, groups, syncs } = await look(context, async (db) => ({
+    const { databases, groups, syncs, queues } = await look(context, async (db) => ({
       databases: await listDatabases(db),
       groups: await listDbGroups(db),
       syncs: await loadSyncDefinitions(db),
+      queues: await loadOwnQueueLimits(db, 'db'),
     }));
     const chosen = filter({ words: names, existing: databases, nameOf: ({ name }) => name }).map(
       (database) => ({
@@ -44,6 +46,7 @@ export const listDbs = command({
             .filter((member) => member.database.name === database.name)
             .map(({ role }) => ({ name, role })),
         ),
+        queue: queues.get(String(database.id)),
       }),
     );
     const { out, options } = context;
@@ -58,6 +61,7 @@ export const listDbs = command({
 interface Listed extends ReturnType<typeof describe> {
   readonly dbgroups: readonly { name: string; role: string }[];
   readonly syncs: readonly { name: string; role: string }[];
+  readonly queue: OwnQueueLimit | undefined;
 }
 
 const describe = ({ name, status, makedelta, parameters }: Database) => ({
@@ -79,6 +83,7 @@ const databaseLines = (database: Listed, isVerbose: boolean): string => {
   if (!isVerbose) return line;
   return [
     line,
+    ...queueLines(database.queue),
     ...database.dbgroups.map(({ name, role }) => `  Belongs to dbgroup ${name} (${role})`),
     ...database.syncs.map(({ name, role }) => `  Used in sync ${name} in a role of ${role}`),
   ].join('\n');
@@ -110,9 +115,9 @@ export const updateDb = command({
         const parameters = withoutEmpty({ ...before.parameters, ...given });
         const { status = before.status, makedelta = before.makedelta } = settings;
         const after = await updateDatabase(db, before.name, { parameters, status, makedelta });
-        const isLimited = await saveQueueSettings(db, { database: before.id }, { settings, say });
-        const lines = differences(before, after);
-        for (const line of lines.length === 0 && !isLimited ? ['No change needed'] : lines)
+        const queue = await saveQueueSettings(db, { database: before.id }, settings);
+        const lines = [...differences(before, after), ...queue];
+        for (const line of lines.length === 0 ? ['No change needed'] : lines)
           say(chosen.length === 1 ? line : `${before.name}: ${line}`);
         if (Object.keys(given).length > 0) say(`  ${await testConnection(after, context)}`);
       }

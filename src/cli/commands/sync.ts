@@ -1,5 +1,6 @@
 /** `list|update|remove sync`; adding one has a file of its own. */
 import type { Db } from '../../control/db.ts';
+import { loadOwnQueueLimits, type OwnQueueLimit } from '../../control/queue-limit.ts';
 import { removeSync, type SyncChanges, updateSync } from '../../control/sync.ts';
 import { loadSyncDefinition, loadSyncDefinitions } from '../../control/sync-definition.ts';
 import { setRelGroupMembers } from '../../control/relgroup.ts';
@@ -11,7 +12,7 @@ import type { Context } from '../context.ts';
 import { copyHelp, copyNotice } from '../copy-notice.ts';
 import { membersOf, setMembers } from '../dbgroup-members.ts';
 import { formatInterval } from '../amounts.ts';
-import { saveQueueSettings } from '../queue-settings.ts';
+import { queueLines, saveQueueSettings } from '../queue-settings.ts';
 import { given } from '../given.ts';
 import type { Settings } from '../grammar/settings.ts';
 import { usageError } from '../grammar/usage.ts';
@@ -31,17 +32,27 @@ export const listSyncs = command({
   keys: {},
   options: ['json', 'verbose'],
   run: async ({ names }, context) => {
-    const existing = await look(context, loadSyncDefinitions);
+    const { existing, queues } = await look(context, async (db) => ({
+      existing: await loadSyncDefinitions(db),
+      queues: await loadOwnQueueLimits(db, 'sync'),
+    }));
     const status = names.find((name) => name === 'active' || name === 'inactive');
     const words = names.filter((name) => name !== status);
     const chosen = filter({ words, existing, nameOf: ({ name }) => name }).filter(
       (sync) => status === undefined || sync.status === status,
     );
     const { out, options } = context;
-    if (options.json === true) out.json(chosen.map(describe));
+    if (options.json === true)
+      out.json(chosen.map((sync) => ({ ...describe(sync), queue: queues.get(sync.id) })));
     else if (chosen.length === 0)
       out.print(existing.length === 0 ? 'No syncs have been added yet' : 'No syncs found');
-    else for (const sync of chosen) out.print(syncLines(sync, options.verbose === true));
+    else
+      for (const sync of chosen)
+        out.print(
+          [syncLine(sync), ...(options.verbose === true ? details(sync, queues.get(sync.id)) : [])].join(
+            '\n',
+          ),
+        );
     return ExitCode.done;
   },
 });
@@ -59,17 +70,17 @@ const describe = ({ members, relations, ...sync }: SyncDefinition) => ({
   })),
 });
 
-const syncLines = (sync: SyncDefinition, isVerbose: boolean): string => {
+const syncLine = (sync: SyncDefinition): string => {
   const members = sync.members.map(({ database, role }) => `${database.name}:${role}`).join(' ');
   const state = sync.status === 'inactive' ? 'Inactive' : sync.isPaused ? 'Paused' : 'Active';
-  const line = `Sync "${sync.name}"  Relgroup "${sync.relgroup}"  DB group "${sync.dbgroup}" ${members}  [${state}]`;
-  if (!isVerbose) return line;
-  return [
-    line,
-    `  Conflict strategy: ${sync.conflictStrategy}  Sequences: ${sync.sequence}  Autokick: ${onOff(sync.autokick)}  Check time: ${formatInterval(sync.checktimeMs)}${sync.cron === null ? '' : `  Cron: ${sync.cron}`}`,
-    `  Relations: ${sync.relations.map(({ relation }) => formatRelation(relation)).join(', ')}`,
-  ].join('\n');
+  return `Sync "${sync.name}"  Relgroup "${sync.relgroup}"  DB group "${sync.dbgroup}" ${members}  [${state}]`;
 };
+
+const details = (sync: SyncDefinition, queue: OwnQueueLimit | undefined): string[] => [
+  `  Conflict strategy: ${sync.conflictStrategy}  Sequences: ${sync.sequence}  Autokick: ${onOff(sync.autokick)}  Check time: ${formatInterval(sync.checktimeMs)}${sync.cron === null ? '' : `  Cron: ${sync.cron}`}`,
+  ...queueLines(queue),
+  `  Relations: ${sync.relations.map(({ relation }) => formatRelation(relation)).join(', ')}`,
+];
 
 export const updateSyncs = command({
   verb: 'update',
@@ -143,10 +154,9 @@ const updateOne = async (db: Db, { context, say, aftermath, sync, settings }: Up
   };
   await reinstallSyncs(db, { context, say, aftermath, uses: () => true, alter });
   const after = await loadSyncDefinition(db, sync.name);
-  const isLimited = await saveQueueSettings(db, { sync: sync.id }, { settings, say });
-  const lines = differences(sync, after);
-  for (const line of lines.length === 0 && !isLimited ? ['No change needed'] : lines)
-    say(`${sync.name}: ${line}`);
+  const queue = await saveQueueSettings(db, { sync: sync.id }, settings);
+  const lines = [...differences(sync, after), ...queue];
+  for (const line of lines.length === 0 ? ['No change needed'] : lines) say(`${sync.name}: ${line}`);
   sayIgnored(settings, say);
 };
 
