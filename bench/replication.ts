@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../src/pg/session.ts';
 import type { Role } from '../src/model/topology.ts';
+import { connect } from '../src/pg/conninfo.ts';
 import { type Sql, sql } from '../src/pg/sql.ts';
 import type { Arena } from './arena.ts';
 import { conninfoWords } from './conninfo.ts';
@@ -52,6 +53,12 @@ export const appearance = async (session: Session, query: Sql): Promise<void> =>
     await sleep(lookEveryMs);
   }
   throw new Error(`what was written has not arrived at ${session.label} within ten minutes`);
+};
+
+/** Returns when a daemon, started just now, is there for kicks. */
+export const atWork = async (arena: Arena): Promise<void> => {
+  await using session = await connect(arena.control, { label: 'control', applicationName: 'bench' });
+  await appearance(session, sql`select from tahr_control.daemon`);
 };
 
 /** @throws Error when they are not: a wrong answer has no speed */

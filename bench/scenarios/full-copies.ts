@@ -2,7 +2,7 @@
 import { pipeline } from 'node:stream/promises';
 import { sql } from '../../src/pg/sql.ts';
 import type { Figure, Sample } from '../figure.ts';
-import { addSync, assertEqual } from '../replication.ts';
+import { addSync, assertEqual, atWork } from '../replication.ts';
 import { type Bench, repeat, type Scenario, secondsOf } from '../scenario.ts';
 import { fillItems, itemsSchema } from './items.ts';
 
@@ -21,6 +21,7 @@ const measure = async (bench: Bench): Promise<Measured> => {
   const [source, target, bare] = [arena.on('A').session, arena.on('B').session, arena.on('Limit').session];
   const tahr = await addSync(arena, { A: 'source', B: 'fullcopy' });
   await using daemon = tahr.startDaemon();
+  await atWork(arena);
   const kick = (): Promise<void> => tahr.run('kick', 'bench', '0');
   await kick();
   await source.script(sql`update public.items set val = val + 1 where id % 2 = 0`);

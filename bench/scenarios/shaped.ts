@@ -1,7 +1,8 @@
 /** Syncs that bring rows in another form than they have: what that costs against a sync that does not. */
 import { sql } from '../../src/pg/sql.ts';
+import type { Arena } from '../arena.ts';
 import type { Figure, Sample } from '../figure.ts';
-import { addSync, arrivalOf, assertEqual, markerSchema, setMarker } from '../replication.ts';
+import { addSync, arrivalOf, assertEqual, atWork, markerSchema, setMarker } from '../replication.ts';
 import { type Bench, repeat, type Scenario } from '../scenario.ts';
 import type { Tahr } from '../tahr.ts';
 import { fillItems, itemsSchema } from './items.ts';
@@ -44,8 +45,9 @@ const forms: readonly Form[] = [
 ];
 
 /** What was said of the table has copied it once more, which is not what is measured. */
-const madeCopies = async (tahr: Tahr): Promise<void> => {
+const madeCopies = async (arena: Arena, tahr: Tahr): Promise<void> => {
   await using daemon = tahr.startDaemon();
+  await atWork(arena);
   await tahr.run('kick', 'bench', '0');
   await daemon[Symbol.asyncDispose]();
 };
@@ -63,7 +65,7 @@ const secondsWith = async (bench: Bench, { commands, wanted, found }: Form): Pro
   const [source, target] = [arena.on('A').session, arena.on('B').session];
   const tahr = await addSync(arena, { A: 'source', B: 'target' });
   for (const words of commands) await tahr.run(...words);
-  await madeCopies(tahr);
+  await madeCopies(arena, tahr);
   await source.script(
     sql.verbatim(
       `update items set val = val + 1, note = repeat(md5(id::text || 'changed'), 3) where id <= ${changedCount}`,
