@@ -1,13 +1,6 @@
 import { expect, test } from 'vitest';
-import type {
-  DatabaseId,
-  DatabaseName,
-  Member,
-  Role,
-  SyncDefinition,
-  SyncId,
-  SyncName,
-} from '../model/topology.ts';
+import type { DatabaseId, DatabaseName, Member, Role, SyncDefinition } from '../model/topology.ts';
+import { syncOf } from '../../test/support/sync-definition.ts';
 import { type LanePlan, planLanes, presenceOf } from './lane-plan.ts';
 
 const member = (name: string, role: Role, status: 'active' | 'inactive' = 'active'): Member => ({
@@ -21,32 +14,7 @@ const member = (name: string, role: Role, status: 'active' | 'inactive' = 'activ
   },
 });
 
-const syncOf = (...members: Member[]): SyncDefinition => ({
-  id: 'id' as SyncId,
-  name: 'sync' as SyncName,
-  status: 'active',
-  isPaused: false,
-  relgroup: 'r',
-  dbgroup: 'd',
-  members,
-  relations: [],
-  conflictStrategy: 'bucardo_latest',
-  sequence: 'highest',
-  autokick: true,
-  checktimeMs: null,
-  overdueMs: null,
-  expiredMs: null,
-  analyzeAfterCopy: true,
-  vacuumAfterCopy: false,
-  rebuildIndex: false,
-  strictChecking: false,
-  deleteMethod: 'delete',
-  cron: null,
-  cronSince: null,
-  onetimecopy: 0,
-  copyGeneration: 0,
-  copies: [],
-});
+const sync = (...members: Member[]): SyncDefinition => syncOf({ members, relations: [] });
 
 const [a, b, c, d] = [
   member('A', 'source'),
@@ -65,20 +33,20 @@ const up =
     members.some(({ database }) => database.id === id);
 
 test('one source has a lane for each target', () => {
-  expect(shown(planLanes(syncOf(a, c, d)))).toEqual(['target A>C', 'target A>D']);
+  expect(shown(planLanes(sync(a, c, d)))).toEqual(['target A>C', 'target A>D']);
 });
 
 test('several sources are one lane, and each target reads them all', () => {
-  expect(shown(planLanes(syncOf(a, b, c)))).toEqual(['gang AB>AB', 'target AB>C']);
+  expect(shown(planLanes(sync(a, b, c)))).toEqual(['gang AB>AB', 'target AB>C']);
 });
 
 test('an inactive database takes no part', () => {
-  expect(shown(planLanes(syncOf(a, member('B', 'source', 'inactive'), c)))).toEqual(['target A>C']);
-  expect(planLanes(syncOf(member('A', 'source', 'inactive'), c))).toEqual([]);
+  expect(shown(planLanes(sync(a, member('B', 'source', 'inactive'), c)))).toEqual(['target A>C']);
+  expect(planLanes(sync(member('A', 'source', 'inactive'), c))).toEqual([]);
 });
 
 test('a target goes on with the sources that are there', () => {
-  const [, lane] = planLanes(syncOf(a, b, c)) as [LanePlan, LanePlan];
+  const [, lane] = planLanes(sync(a, b, c)) as [LanePlan, LanePlan];
   expect(presenceOf(lane, up(b, c))).toEqual({ kind: 'present', sources: [b], written: [c] });
   expect(presenceOf(lane, up(c))).toEqual({ kind: 'missing', member: a });
   expect(presenceOf(lane, up(a, b))).toEqual({ kind: 'missing', member: c });
@@ -86,7 +54,7 @@ test('a target goes on with the sources that are there', () => {
 
 test('two sources that are there are enough for their lane, one is not', () => {
   const third = member('E', 'source');
-  const [lane] = planLanes(syncOf(a, b, third)) as [LanePlan];
+  const [lane] = planLanes(sync(a, b, third)) as [LanePlan];
   expect(presenceOf(lane, up(a, third))).toEqual({
     kind: 'present',
     sources: [a, third],

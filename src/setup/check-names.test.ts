@@ -9,9 +9,8 @@ import {
   type SyncId,
   type SyncName,
   type SyncRelation,
-  noOverrides,
 } from '../model/topology.ts';
-import { syncOf } from '../../test/support/sync-definition.ts';
+import { plainRelation, syncOf } from '../../test/support/sync-definition.ts';
 import { checkNames } from './check-names.ts';
 
 const database = (id: number, name: string): Database => ({
@@ -24,18 +23,10 @@ const database = (id: number, name: string): Database => ({
 const [a, b] = [database(1, 'A'), database(2, 'B')];
 
 const relation = (id: number, name: string, ...customNames: CustomName[]): SyncRelation => ({
+  ...plainRelation,
   id: id as RelationId,
-  kind: 'table',
   relation: { schema: 'public', name },
   customNames,
-  customCols: [],
-  filters: [],
-  keyIndex: null,
-  conflictStrategy: null,
-  makedelta: null,
-  isGhost: false,
-  merge: null,
-  overrides: noOverrides,
 });
 const called = (name: string, on: Database): CustomName => ({
   database: on.id,

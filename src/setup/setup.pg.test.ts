@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../test/support/databases.ts';
-import { copiesOf } from '../../test/support/sync-definition.ts';
+import { copiesOf, plainRelation, syncOf } from '../../test/support/sync-definition.ts';
 import { isReplicationError } from '../model/errors.ts';
 import {
   type Database,
@@ -41,18 +41,10 @@ const site = async (id: number, role: Role, ddl: string): Promise<Site> => {
 };
 
 const relation = (id: number, name: string, kind: SyncRelation['kind'] = 'table'): SyncRelation => ({
+  ...plainRelation,
   id: id as RelationId,
   kind,
   relation: { schema: 'public', name },
-  customNames: [],
-  customCols: [],
-  filters: [],
-  keyIndex: null,
-  conflictStrategy: null,
-  makedelta: null,
-  isGhost: false,
-  merge: null,
-  overrides: noOverrides,
 });
 
 const options = (
@@ -60,33 +52,14 @@ const options = (
   relations: readonly SyncRelation[],
   change: Partial<SyncDefinition> = {},
 ): SetupOptions => ({
-  definition: {
+  definition: syncOf({
     id: '22222222-2222-2222-2222-222222222222' as SyncId,
     name: 'orders' as SyncName,
-    status: 'active',
-    isPaused: false,
-    relgroup: 'orders',
-    dbgroup: 'orders',
     members: sites.map(({ member }) => member),
     relations,
-    conflictStrategy: 'bucardo_latest',
-    sequence: 'highest',
-    autokick: true,
-    checktimeMs: null,
-    overdueMs: null,
-    expiredMs: null,
-    analyzeAfterCopy: true,
-    vacuumAfterCopy: false,
-    rebuildIndex: false,
-    strictChecking: false,
-    deleteMethod: 'delete',
-    cron: null,
-    cronSince: null,
-    onetimecopy: 0,
     copyGeneration: 1,
-    copies: copiesOf({ copyGeneration: 1, ...change }),
     ...change,
-  },
+  }),
   installation: '11111111-1111-1111-1111-111111111111',
   schema,
   signal: new AbortController().signal,

@@ -9,14 +9,13 @@ import {
   type RelationName,
   type Role,
   type SyncDefinition,
-  noOverrides,
 } from '../../src/model/topology.ts';
 import { sql } from '../../src/pg/sql.ts';
 import { passOn, type Reached } from '../../src/replication/fault-point.ts';
 import { Rendezvous } from '../../src/replication/read/rendezvous.ts';
 import { createCaretaker } from './caretaker.ts';
 import { type Applications, createSite, relationOf, type SiteOptions, type TestServer } from './site.ts';
-import { copiesOf, syncOf } from './sync-definition.ts';
+import { copiesOf, plainRelation, syncOf } from './sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from './sync-rounds.ts';
 
 interface GangOptions extends SiteOptions {
@@ -91,6 +90,7 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
   const definition = syncOf({
     members: membersOf(site.databases, options.roles),
     relations: relations.map(({ kind, relation }, index) => ({
+      ...plainRelation,
       id: (index + 1) as RelationId,
       kind,
       relation,
@@ -109,11 +109,6 @@ export const createGang = async (options: GangOptions): Promise<Gang> => {
         ...filter,
       })),
       keyIndex: options.keys?.[relation.name] ?? null,
-      conflictStrategy: null,
-      makedelta: null,
-      isGhost: false,
-      merge: null,
-      overrides: noOverrides,
     })),
     ...options.options,
   });

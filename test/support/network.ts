@@ -1,17 +1,11 @@
 /** Several syncs over the same databases without a daemon: rounds run when the test says so. */
 import { randomUUID } from 'node:crypto';
-import {
-  type RelationId,
-  type Role,
-  type SyncDefinition,
-  type SyncName,
-  noOverrides,
-} from '../../src/model/topology.ts';
+import { type RelationId, type Role, type SyncDefinition, type SyncName } from '../../src/model/topology.ts';
 import { type Sql, sql } from '../../src/pg/sql.ts';
 import { segmentTables } from '../../src/connectors/postgres/delta.ts';
 import { expectEqualRows } from './gang.ts';
 import { type Applications, createSite, relationOf, type Site, type SiteOptions } from './site.ts';
-import { syncOf } from './sync-definition.ts';
+import { plainRelation, syncOf } from './sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from './sync-rounds.ts';
 
 interface NetworkOptions extends SiteOptions {
@@ -57,18 +51,10 @@ export const createNetwork = async (options: NetworkOptions): Promise<Network> =
   const installation = randomUUID();
   const syncs = new Map<string, SyncRounds>();
   const relations = options.tables.map((name, index) => ({
+    ...plainRelation,
     id: (index + 1) as RelationId,
-    kind: 'table' as const,
     relation: relationOf(name),
-    customNames: [],
-    customCols: [],
-    filters: [],
-    keyIndex: null,
-    conflictStrategy: null,
     makedelta: options.tableMakedelta?.[name] ?? null,
-    isGhost: false,
-    merge: null,
-    overrides: noOverrides,
   }));
   const add: Network['add'] = async (name, roles, settings = {}) => {
     const members = membersOf(site.databases, roles);

@@ -2,7 +2,16 @@ import { expect, test } from 'vitest';
 import type { DaemonFacts } from '../../control/daemon.ts';
 import type { DaemonId, LeaseFacts } from '../../control/lease.ts';
 import type { StoredSyncState, WorkState } from '../../control/sync-state.ts';
-import type { SyncDefinition } from '../../model/topology.ts';
+import { syncOf } from '../../../test/support/sync-definition.ts';
+import type {
+  DatabaseId,
+  DatabaseName,
+  Member,
+  Role,
+  SyncDefinition,
+  SyncId,
+  SyncName,
+} from '../../model/topology.ts';
 import { buildReport, type StatusReport, type SyncReport } from './report.ts';
 import { detailsText } from './details.ts';
 import { reportJson } from './json.ts';
@@ -21,39 +30,25 @@ const daemon: DaemonFacts = {
   isStopRequested: false,
 };
 
-const member = (id: number, name: string, role: string) => ({
+const member = (id: number, name: string, role: Role): Member => ({
   role,
-  database: { id, name, status: 'active', parameters: {}, makedelta: false },
+  database: {
+    id: id as DatabaseId,
+    name: name as DatabaseName,
+    status: 'active',
+    parameters: {},
+    makedelta: false,
+  },
 });
 
 const sync = (changes: Partial<SyncDefinition> = {}): SyncDefinition =>
-  ({
-    id: 's',
-    name: 'shop',
-    status: 'active',
-    isPaused: false,
-    relgroup: 'r',
-    dbgroup: 'g',
+  syncOf({
+    id: 's' as SyncId,
+    name: 'shop' as SyncName,
     members: [member(1, 'A', 'source'), member(2, 'B', 'target')],
     relations: [],
-    conflictStrategy: 'bucardo_latest',
-    sequence: 'highest',
-    autokick: true,
-    checktimeMs: null,
-    overdueMs: null,
-    expiredMs: null,
-    analyzeAfterCopy: true,
-    vacuumAfterCopy: false,
-    rebuildIndex: false,
-    strictChecking: false,
-    deleteMethod: 'delete',
-    cron: null,
-    cronSince: null,
-    onetimecopy: 0,
-    copyGeneration: 0,
-    copies: [],
     ...changes,
-  }) as SyncDefinition;
+  });
 
 const state = (
   databaseId: number,

@@ -8,11 +8,10 @@ import {
   type SyncDefinition,
   type SyncName,
   type SyncRelation,
-  noOverrides,
 } from '../../../src/model/topology.ts';
 import { passOn } from '../../../src/replication/fault-point.ts';
 import { type Caretaker, createCaretaker } from '../../support/caretaker.ts';
-import { syncOf } from '../../support/sync-definition.ts';
+import { plainRelation, syncOf } from '../../support/sync-definition.ts';
 import { createSyncRounds, membersOf, settleAll, type SyncRounds } from '../../support/sync-rounds.ts';
 import { decideFor, errorText, rewrite, writeStep } from './application.ts';
 import type { Arena } from './arena.ts';
@@ -122,18 +121,10 @@ class Player {
   #relationOf(table: string, conflictStrategy: string | null): SyncRelation {
     const index = this.#plan.tables.findIndex(({ name }) => name === table);
     return {
+      ...plainRelation,
       id: (index + 1) as RelationId,
-      kind: 'table',
       relation: { schema: 'public', name: table },
-      customNames: [],
-      customCols: [],
-      filters: [],
-      keyIndex: null,
       conflictStrategy,
-      makedelta: null,
-      isGhost: false,
-      merge: null,
-      overrides: noOverrides,
     };
   }
 
