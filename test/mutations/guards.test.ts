@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { guards } from './guards.ts';
+import { guards } from './guards/index.ts';
 import { withoutGuard } from './without-guard.ts';
 
 const read = (path: string): Promise<string> => readFile(resolve(import.meta.dirname, '../..', path), 'utf8');

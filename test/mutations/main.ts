@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type Guard, guards } from './guards.ts';
+import type { Guard } from './guards/guard.ts';
+import { guards } from './guards/index.ts';
 import { withoutGuard } from './without-guard.ts';
 
 const root = resolve(import.meta.dirname, '../..');

@@ -1,4 +1,4 @@
-import type { Guard } from './guards.ts';
+import type { Guard } from './guards/guard.ts';
 
 /** The text of a file without the line. @throws Error when it is not there, or more than once */
 export const withoutGuard = (text: string, { file, from, to }: Guard): string => {

@@ -8,41 +8,17 @@
 import { arbitrate, type Candidate } from '../../src/replication/plan/arbitrate.ts';
 import type { Preference } from '../../src/replication/plan/strategy.ts';
 import type { DatabaseId, DatabaseName } from '../../src/model/topology.ts';
-
-/** A write of an application. */
-interface Change {
-  readonly origin: number;
-  /** Its place among the entries of its origin: the order of commits. */
-  readonly place: number;
-  readonly at: number;
-  /** What the row holds then. */
-  readonly value: number;
-  /** What the row had been, as far as the writer could know. */
-  readonly past: ReadonlySet<Change>;
-}
-
-interface OwnEntry {
-  readonly kind: 'own';
-  readonly change: Change;
-}
-
-/** A version that a round wrote, or decided for. */
-interface BroughtEntry {
-  readonly kind: 'brought';
-  readonly change: Change;
-  /** Own changes before this place were seen when it was decided. */
-  readonly decided: number;
-  readonly isChoice: boolean;
-}
-
-type Entry = OwnEntry | BroughtEntry;
-
-interface Source {
-  readonly entries: readonly Entry[];
-  /** By source: how many of its entries are known here. */
-  readonly known: readonly number[];
-  readonly row: Change | null;
-}
+import {
+  type Change,
+  changeText,
+  type Entry,
+  heldVersion,
+  isSent,
+  type Opening,
+  type Source,
+  sourceNames,
+  stateIn,
+} from './gang-state.ts';
 
 /** The rules that can be taken out. */
 export type Rule =
@@ -82,7 +58,6 @@ export interface Simulation {
   readonly without?: Rule;
 }
 
-export const sourceNames = ['A', 'B', 'C', 'D', 'E'] as DatabaseName[];
 /** Few, so that different versions often have the same content. */
 const valueCount = 3;
 const stepCount = 18;
@@ -96,20 +71,6 @@ const randomFrom = (seed: number) => (): number => {
   t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
   return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
 };
-
-/** The version that a source holds, by its entries from `since` on; null when there are none. */
-const heldVersion = (entries: readonly Entry[], since: number): Change | null => {
-  if (entries.length <= since) return null;
-  const brought = entries.findLast((entry): entry is BroughtEntry => entry.kind === 'brought');
-  const own = entries.findLast((entry, place) => entry.kind === 'own' && place >= (brought?.decided ?? 0));
-  return (own ?? brought)?.change ?? null;
-};
-
-/** What a round knows of the sources that are present: their state as of its snapshots. */
-interface Opening {
-  readonly present: readonly number[];
-  readonly states: ReadonlyMap<number, Source>;
-}
 
 class Model {
   readonly trace: string[] = [];
@@ -157,7 +118,7 @@ class Model {
     const change = { origin, place: source.entries.length, at, value, past };
     this.#changes.push(change);
     this.#sources[origin] = { ...source, entries: [...source.entries, { kind: 'own', change }], row: change };
-    this.trace.push(`write ${text(change)}`);
+    this.trace.push(`write ${changeText(change)}`);
   }
 
   /** Some of the sources, at least `min`; each present with this probability. */
@@ -258,7 +219,7 @@ class Model {
 
   #see(index: number, before: Change | null, after: Change): void {
     this.trace.push(
-      `${sourceNames[index]} takes ${text(after)} over ${before === null ? 'nothing' : text(before)}`,
+      `${sourceNames[index]} takes ${changeText(after)} over ${before === null ? 'nothing' : changeText(before)}`,
     );
     if (before?.past.has(after) === true) {
       this.wentBack = true;
@@ -292,7 +253,7 @@ class Model {
       row: winner.content,
     };
     this.trace.push(
-      `target reads ${present.map((index) => sourceNames[index]).join('')}, takes ${text(winner.content)}`,
+      `target reads ${present.map((index) => sourceNames[index]).join('')}, takes ${changeText(winner.content)}`,
     );
   }
 
@@ -324,7 +285,7 @@ class Model {
     const held = heldVersion(entries, since);
     if (held === null || row === null) return [];
     if (held !== row && this.#notesAll)
-      throw new Error(`${sourceNames[sender]} says ${text(held)} and has ${text(row)}`);
+      throw new Error(`${sourceNames[sender]} says ${changeText(held)} and has ${changeText(row)}`);
     return [{ ...this.#candidateOf(sender, held, opening), content: row }];
   }
 
@@ -393,24 +354,6 @@ class Model {
 interface ModelCandidate extends Candidate {
   readonly content: Change;
 }
-
-const stateIn = ({ states }: Opening, index: number): Source => states.get(index) as Source;
-
-const text = ({ origin, place, at, value }: Change): string =>
-  `${sourceNames[origin]}${place}@${at}=${value}`;
-
-/**
- * An own change, a choice, or a version that some reader may miss: of a source that is away, or of one that is present and had
- * not made it when its snapshot was taken. What is in its snapshot it sends itself.
- */
-const isSent = (entry: Entry, { states }: Opening, readers: readonly (readonly number[])[]): boolean => {
-  if (entry.kind === 'own' || entry.isChoice) return true;
-  const { origin, place } = entry.change;
-  const state = states.get(origin);
-  return state === undefined
-    ? readers.some((known) => place >= (known[origin] ?? 0))
-    : place >= state.entries.length;
-};
 
 export const simulate = (simulation: Simulation): Findings => {
   const model = new Model(simulation);

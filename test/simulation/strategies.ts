@@ -1,7 +1,7 @@
 /** The strategies that the model check runs, by name. */
 import type { DatabaseName } from '../../src/model/topology.ts';
 import { parseStrategy, type Preference, preferenceOf } from '../../src/replication/plan/strategy.ts';
-import { sourceNames } from './gang-model.ts';
+import { sourceNames } from './gang-state.ts';
 
 type Choice = (random: () => number) => Preference;
 
