@@ -46,7 +46,7 @@ export const syncKeys = {
   dbgroup: key(text, 'the dbgroup that it is replicated among', ['dbg']),
   dbs: key(
     namedRoles,
-    'databases with roles instead: A:source,B:source,C:target; the first is a source by itself',
+    'databases with roles instead: A:source,B:source,C:target,D:fullcopy; the first is a source by itself',
     ['databases'],
   ),
   conflict_strategy: key(

@@ -23,6 +23,7 @@ export const addCustomcols = command({
   summary: 'Say in which columns the rows of a table go to a target.',
   details: [
     'The list of a SELECT over the columns of the table, without FROM: columns, and expressions with the name of the column that they go to. The columns of the key are among them as they are.',
+    'In the role fullcopy it may be a whole SELECT, with FROM, joins and aggregates.',
     `Functions and operators that are not in pg_catalog need their schema. Without db= on all targets, without sync= in all syncs. ${precedence}`,
   ].join('\n'),
   keys: placementKeys,
